@@ -1,0 +1,75 @@
+"""The keypoint network, in plain torch and free of training code."""
+
+from __future__ import annotations
+
+import copy
+
+from torch import Tensor, nn
+
+from train.config import ModelConfig
+from train.model.backbone import Stage
+from train.model.blocks import ConvNorm, RepConv
+from train.model.fpn import LiteFPN
+from train.model.head import DualHead, activate
+
+__all__ = ["KeypointNet", "activate", "build_model", "fold"]
+
+
+class KeypointNet(nn.Module):
+    """Stem, stages 2 to 4, LiteFPN and DualHead, as ``ModelConfig`` describes them."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        widths, point = list(config.widths), config.point_branch
+        # Strides 8 and 16: coarser rows blur the two points' rows, finer ones cost the most.
+        context = [config.row_context and level in (1, 2) for level in range(4)]
+        # The first has no 1×1 branch: oneDNN's weight gradient of a strided 1×1 convolution over
+        # four channels_last channels writes outside its memory (seen with torch 2.13).
+        self.stem = nn.Sequential(
+            ConvNorm(4, config.stem_width, 3, 2, relu=True),
+            RepConv(config.stem_width, widths[0], 2, point),
+        )
+        self.stage2 = Stage(widths[:2], config.stage2, point, [False] * 2)
+        self.stage3 = Stage(widths[:3], config.stage3, point, [False] * 3)
+        self.stage4 = Stage(widths, config.stage4, point, context, last_exchange=False)
+        self.fpn = LiteFPN(widths, config.fpn_width, point)
+        self.head = DualHead(config.fpn_width, point)
+
+    def forward_raw(self, x: Tensor) -> Tensor:
+        """Canvas f32 [B, 4, 256, 512] in 0..1 (R, G, B, mask) to raw f32 [B, 8, 64, 128]."""
+        branches = [self.stem(x)]
+        for stage in (self.stage2, self.stage3, self.stage4):
+            branches = stage(branches)
+        return self.head(self.fpn(branches))
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """As ``forward_raw``, then ``activate``."""
+        return activate(self.forward_raw(x))
+
+    @staticmethod
+    def activate(raw: Tensor) -> dict[str, Tensor]:
+        """See ``train.model.activate``."""
+        return activate(raw)
+
+
+def build_model(config: ModelConfig) -> KeypointNet:
+    """A network with fresh random weights (torch's global generator)."""
+    return KeypointNet(config)
+
+
+def fold(model: KeypointNet) -> KeypointNet:
+    """An eval-mode copy in which every block is one convolution with a bias.
+
+    The outputs equal those of ``model.eval()`` to about 1e-4.
+    """
+    folded = copy.deepcopy(model).eval()
+    _fold_children(folded)
+    return folded
+
+
+def _fold_children(parent: nn.Module) -> None:
+    for name, child in parent.named_children():
+        if isinstance(child, ConvNorm | RepConv):
+            setattr(parent, name, child.folded())
+        else:
+            _fold_children(child)

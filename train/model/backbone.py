@@ -1,0 +1,86 @@
+"""The high-resolution backbone: up to four parallel branches at strides 4, 8, 16 and 32."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from train.model.blocks import ConvNorm, RepConv, RowContext, conv_chain
+
+
+class Exchange(nn.Module):
+    """Gives every branch its neighbours' features: ReLU(own + finer one down + coarser one up).
+
+    Only neighbours, because each further pair costs memory traffic and brings little.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        self.down = nn.ModuleList(ConvNorm(fine, coarse, 3, 2) for fine, coarse in pairs)
+        self.up = nn.ModuleList(ConvNorm(coarse, fine, 1) for fine, coarse in pairs)
+
+    def forward(self, branches: list[Tensor]) -> list[Tensor]:
+        fused = []
+        for level, own in enumerate(branches):
+            total = own
+            if level > 0:
+                total = total + self.down[level - 1](branches[level - 1])
+            if level + 1 < len(branches):
+                coarser = self.up[level](branches[level + 1])
+                total = total + functional.interpolate(coarser, scale_factor=2, mode="nearest")
+            fused.append(functional.relu(total))
+        return fused
+
+
+class Unit(nn.Module):
+    """Blocks on every branch, then an exchange; ``row_context`` branches see their rows first."""
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        blocks: Sequence[int],
+        point_branch: bool,
+        row_context: Sequence[bool],
+        exchange: bool,
+    ) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList()
+        for width, count, sees_row in zip(widths, blocks, row_context, strict=True):
+            chain = conv_chain([width] * (count + 1), [1] * count, point_branch)
+            self.branches.append(nn.Sequential(RowContext(width), *chain) if sees_row else chain)
+        self.exchange = Exchange(widths) if exchange else nn.Identity()
+
+    def forward(self, branches: list[Tensor]) -> list[Tensor]:
+        done = [run(x) for run, x in zip(self.branches, branches, strict=True)]
+        return list(self.exchange(done))
+
+
+class Stage(nn.Module):
+    """Opens one more branch at half the resolution, then runs its units.
+
+    ``last_exchange`` is false for the stage before LiteFPN, whose sums do the same work.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        units: Sequence[Sequence[int]],
+        point_branch: bool,
+        row_context: Sequence[bool],
+        last_exchange: bool = True,
+    ) -> None:
+        super().__init__()
+        self.transition = RepConv(widths[-2], widths[-1], 2, point_branch)
+        self.units = nn.ModuleList(
+            Unit(widths, blocks, point_branch, row_context, last_exchange or n < len(units) - 1)
+            for n, blocks in enumerate(units)
+        )
+
+    def forward(self, branches: list[Tensor]) -> list[Tensor]:
+        branches = [*branches, self.transition(branches[-1])]
+        for unit in self.units:
+            branches = unit(branches)
+        return branches

@@ -1,0 +1,54 @@
+"""DualHead: both points' heatmaps and offsets and the gap's angle from one joint convolution."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from train.model.blocks import RepConv
+
+RAW_CHANNELS = 8
+# Log odds of a cell being a peak before any training: the focal loss then starts calmly.
+HEATMAP_BIAS = -2.9
+
+
+class DualHead(nn.Module):
+    """A 3×3 block and a 1×1 convolution to the eight raw channels, the latter in float32.
+
+    Channels: 0 gap logit, 1 slider logit, 2:4 gap offset (x, y), 4:6 slider offset (x, y),
+    6:8 (sin, cos) of the gap's angle.
+    """
+
+    def __init__(self, channels: int, point_branch: bool) -> None:
+        super().__init__()
+        self.block = RepConv(channels, channels, 1, point_branch)
+        self.out = nn.Conv2d(channels, RAW_CHANNELS, 1)
+        nn.init.normal_(self.out.weight, std=0.01)
+        assert self.out.bias is not None
+        with torch.no_grad():
+            self.out.bias.zero_()
+            self.out.bias[:2] = HEATMAP_BIAS
+
+    def forward(self, features: Tensor) -> Tensor:
+        y = self.block(features)
+        # Logits and offsets in bfloat16 would cost tenths of a pixel.
+        if torch.is_autocast_enabled(y.device.type):
+            with torch.autocast(y.device.type, enabled=False):
+                return self.out(y.float())
+        return self.out(y)
+
+
+def activate(raw: Tensor) -> dict[str, Tensor]:
+    """Turns raw channels [B, 8, 64, 128] into the five named outputs.
+
+    ``heatmap_gap`` and ``heatmap_slider`` [B, 1, 64, 128] in 0..1; ``offset_gap`` and
+    ``offset_slider`` [B, 2, 64, 128] in cells, x then y, within ±0.5; ``angle`` [B, 2, 64, 128],
+    (sin, cos) unnormalised.
+    """
+    return {
+        "heatmap_gap": torch.sigmoid(raw[:, 0:1]),
+        "heatmap_slider": torch.sigmoid(raw[:, 1:2]),
+        "offset_gap": raw[:, 2:4].clamp(-0.5, 0.5),
+        "offset_slider": raw[:, 4:6].clamp(-0.5, 0.5),
+        "angle": raw[:, 6:8],
+    }

@@ -1,0 +1,114 @@
+"""Truth as the network learns it: points on the canvas to heatmaps, offsets and angles.
+
+One picture's truth is a float32 vector of `TRUTH_FIELDS` (what a worker sends with its canvas);
+`encode` turns a batch of them into targets on the training device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import cos, radians, sin
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from runtime.geometry import HEATMAP_HEIGHT, HEATMAP_WIDTH, STRIDE, Letterbox
+from train.synth import Sample
+
+TRUTH_FIELDS = (
+    "gap_x",  # canvas pixels, as slider_x and both y
+    "gap_y",
+    "slider_x",
+    "slider_y",
+    "has_gap",
+    "has_slider",
+    "sin",
+    "cos",
+    "has_angle",
+    "ambiguous",
+    "size_x",  # the piece's longer side in canvas pixels
+    "scale_x",  # canvas pixels per picture pixel
+    "scale_y",
+)
+_FIELD = {name: column for column, name in enumerate(TRUTH_FIELDS)}
+
+# The peak's width grows with the piece: the centre of a large one is harder to tell, and its
+# neighbours are less wrong. In cells; an eighth of the piece between the two limits.
+SIGMA_CELLS = (1.25, 2.5)
+SIGMA_PER_SIZE = 0.125
+# A neighbour of the peak may win the argmax when the point lies near their border; it then points
+# back as far as its ±0.5 allows.
+NEIGHBOUR_WEIGHT = 0.2
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What one batch should say. Points are ordered gap, slider (axis of size 2).
+
+    heatmap: f32 [B, 2, 64, 128], exactly 1 on the nearest cell of each point, 0 without a point.
+    heatmap_weight: f32 [B, 2, 1, 1]; 0 for the gap of an ambiguous picture, which has no answer.
+    offset: f32 [B, 2, 2, 64, 128], (x, y) in cells within ±0.5, where offset_weight is not 0.
+    offset_weight: f32 [B, 2, 1, 64, 128]; 1 on the peak, less on its eight neighbours.
+    angle: f32 [B, 2, 1, 1], (sin, cos); angle_weight: f32 [B, 1, 64, 128], 3×3 cells at the gap.
+    """
+
+    heatmap: Tensor
+    heatmap_weight: Tensor
+    offset: Tensor
+    offset_weight: Tensor
+    angle: Tensor
+    angle_weight: Tensor
+
+
+def truth_vector(sample: Sample, letterbox: Letterbox) -> NDArray[np.float32]:
+    """A sample's truth on its canvas, float32 [13] in the order of `TRUTH_FIELDS`."""
+    has_gap, has_slider = sample.gap_picture_xy is not None, sample.slider_picture_xy is not None
+    gap = letterbox.to_canvas(sample.gap_picture_xy or (0.0, 0.0))
+    slider = letterbox.to_canvas(sample.slider_picture_xy or (0.0, 0.0))
+    angle = radians(sample.angle_deg or 0.0)
+    ambiguous = sample.difficulty == "ambiguous"
+    has_angle = sample.angle_deg is not None and has_gap
+    size_x = sample.piece_size_px * letterbox.scale_x
+    row = (*gap, *slider, has_gap, has_slider, sin(angle), cos(angle), has_angle, ambiguous)
+    return np.array((*row, size_x, letterbox.scale_x, letterbox.scale_y), np.float32)
+
+
+def field(truth: Tensor, name: str) -> Tensor:
+    """One field of a batch of truth vectors [B, 13], as [B]."""
+    return truth[:, _FIELD[name]]
+
+
+def points(truth: Tensor) -> tuple[Tensor, Tensor]:
+    """Canvas points f32 [B, 2, 2] (gap then slider; x, y) and whether each exists, f32 [B, 2]."""
+    return truth[:, :4].reshape(-1, 2, 2), truth[:, 4:6]
+
+
+def encode(truth: Tensor) -> Targets:
+    """Targets for truth vectors f32 [B, 13], on the same device."""
+    points_canvas_xy, exists = points(truth)
+    last_cell = truth.new_tensor([HEATMAP_WIDTH - 1, HEATMAP_HEIGHT - 1])
+    position = (points_canvas_xy + 0.5) / STRIDE - 0.5  # in cells, 0 at the first one's centre
+    cell = torch.minimum((position + 0.5).floor().clamp(min=0), last_cell)
+    columns = torch.arange(HEATMAP_WIDTH, device=truth.device, dtype=torch.float32)
+    rows = torch.arange(HEATMAP_HEIGHT, device=truth.device, dtype=torch.float32)
+    dx = columns.reshape(1, 1, 1, -1) - cell[..., 0, None, None]
+    dy = rows.reshape(1, 1, -1, 1) - cell[..., 1, None, None]
+    here = exists[..., None, None]
+    size_cells = field(truth, "size_x") / STRIDE
+    sigma = (SIGMA_PER_SIZE * size_cells).clamp(*SIGMA_CELLS).reshape(-1, 1, 1, 1)
+    near = ((dx.abs() <= 1) & (dy.abs() <= 1)).float() * here
+    peak = ((dx == 0) & (dy == 0)).float() * here
+    clear = 1 - field(truth, "ambiguous")
+    toward_x = position[..., 0, None, None] - columns.reshape(1, 1, 1, -1)
+    toward_y = position[..., 1, None, None] - rows.reshape(1, 1, -1, 1)
+    toward = torch.stack(torch.broadcast_tensors(toward_x, toward_y), dim=2)
+    return Targets(
+        heatmap=torch.exp(-(dx**2 + dy**2) / (2 * sigma**2)) * here,
+        heatmap_weight=torch.stack([clear, torch.ones_like(clear)], 1)[..., None, None],
+        offset=toward.clamp(-0.5, 0.5),
+        offset_weight=(peak + NEIGHBOUR_WEIGHT * (near - peak))[:, :, None],
+        angle=torch.stack([field(truth, "sin"), field(truth, "cos")], 1)[..., None, None],
+        angle_weight=near[:, :1] * field(truth, "has_angle").reshape(-1, 1, 1, 1),
+    )

@@ -1,0 +1,104 @@
+"""The fixed test sets of testsets.toml: which there are, their pictures, their fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from train.synth import GENERATOR_VERSION, Backgrounds, Sample, SynthOptions, render
+
+_FILE = Path(__file__).with_name("testsets.toml")
+
+
+class TestSetError(ValueError):
+    """A test set that is unknown or cannot be made here; the message says what to do."""
+
+    __test__ = False
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """One entry of testsets.toml; `fingerprint` is None until it was once recorded."""
+
+    __test__ = False  # not a test case for pytest
+
+    name: str
+    about: str
+    generator: int
+    seed: int
+    count: int
+    photographs: bool
+    require: list[str] = field(default_factory=list)
+    fingerprint: str | None = None
+
+    def options(self) -> SynthOptions:
+        """The generator's options for this set."""
+        return SynthOptions(require=frozenset(self.require))
+
+
+def load_testset(name: str) -> TestSet:
+    """The set of that name.
+
+    Raises:
+        TestSetError: no such set, or it belongs to another version of the generator.
+    """
+    entries = tomllib.loads(_FILE.read_text("utf-8"))
+    if name not in entries:
+        raise TestSetError(f"unknown test set {name!r}; there are: {', '.join(entries)}")
+    testset = TestSet(name=name, **entries[name])
+    if testset.generator != GENERATOR_VERSION:
+        raise TestSetError(
+            f"test set {name!r} belongs to generator version {testset.generator}, "
+            f"this is version {GENERATOR_VERSION}"
+        )
+    return testset
+
+
+def samples_of(
+    testset: TestSet, backgrounds: Path | None, limit: int | None = None
+) -> Iterator[Sample]:
+    """The pictures of a set in order, the first `limit` of them if given.
+
+    Args:
+        backgrounds: folder of photographs; needed by sets that are painted on photographs.
+
+    Raises:
+        TestSetError: the set needs photographs and no folder was given.
+    """
+    photographs = None
+    if testset.photographs:
+        if backgrounds is None:
+            raise TestSetError(
+                f"test set {testset.name!r} is painted on photographs: give their folder with "
+                f"--backgrounds DIR, or use a procedural set"
+            )
+        photographs = Backgrounds(backgrounds, split="test")
+    options = testset.options()
+    for index in range(min(testset.count, limit or testset.count)):
+        yield render(testset.seed, index, options, photographs)
+
+
+class Fingerprint:
+    """sha256 over pictures and labels, fed one sample at a time."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def update(self, sample: Sample) -> None:
+        """Add the next sample."""
+        points = (sample.gap_picture_xy, sample.slider_picture_xy, sample.angle_deg)
+        self._hash.update(np.int64(sample.picture.shape).tobytes())
+        self._hash.update(sample.picture.tobytes())
+        # Six decimals: the last bits of a sine may differ between processors.
+        for value in points:
+            numbers = np.nan if value is None else value
+            self._hash.update(repr(np.round(np.float64(numbers), 6).tolist()).encode())
+
+    def hexdigest(self) -> str:
+        """The fingerprint of what was fed so far."""
+        return self._hash.hexdigest()
