@@ -41,9 +41,7 @@ class ModelConfig(_Strict):
     widths: tuple[Count, Count, Count, Count] = (16, 32, 96, 256)
     stem_width: Count = 16
     stage2: Annotated[tuple[tuple[Blocks, Blocks], ...], Field(min_length=1)] = ((2, 2),)
-    stage3: Annotated[tuple[tuple[Blocks, Blocks, Blocks], ...], Field(min_length=1)] = (
-        (1, 1, 2),
-    )
+    stage3: Annotated[tuple[tuple[Blocks, Blocks, Blocks], ...], Field(min_length=1)] = ((1, 1, 2),)
     stage4: Annotated[tuple[tuple[Blocks, Blocks, Blocks, Blocks], ...], Field(min_length=1)] = (
         (1, 1, 2, 2),
         (1, 2, 2, 1),
@@ -164,7 +162,9 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
 )
 
 
@@ -190,7 +190,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         ConfigError: the file cannot be read or says something that is not allowed.
     """
     try:
-        values = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
+        values = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     except yaml.YAMLError as error:
@@ -222,7 +222,7 @@ def _apply(values: Any, override: str) -> None:
         values = values.setdefault(name, {})
     if not isinstance(values, dict):
         raise ConfigError(f"--set {override}: {'.'.join(parents)} is not a section")
-    values[leaf] = yaml.load(text, Loader=_Loader)  # noqa: S506
+    values[leaf] = yaml.load(text, Loader=_Loader)
 
 
 def _one_line(error: ValidationError) -> str:

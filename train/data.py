@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from runtime.errors import InputError
 from runtime.geometry import Letterbox
 from train.config import ConfigError, DataConfig
 from train.synth import Backgrounds, Sample, SynthOptions, render
@@ -37,9 +38,7 @@ def prepare(sample: Sample) -> Item:
 class GeneratedPictures(Dataset[Item]):
     """The endless stream of pictures of one seed; index i is picture i of it."""
 
-    def __init__(
-        self, seed: int, options: SynthOptions, backgrounds: Backgrounds | None
-    ) -> None:
+    def __init__(self, seed: int, options: SynthOptions, backgrounds: Backgrounds | None) -> None:
         self._seed, self._options, self._backgrounds = seed, options, backgrounds
 
     def __getitem__(self, index: int) -> Item:
@@ -47,7 +46,7 @@ class GeneratedPictures(Dataset[Item]):
 
 
 class _Range(Sampler[int]):
-    """The indices start … stop − 1 in order: every picture is new, so there is nothing to shuffle."""
+    """The indices start … stop − 1 in order: every picture is new, nothing needs shuffling."""
 
     def __init__(self, start: int, stop: int) -> None:
         self._range = range(start, stop)
@@ -62,7 +61,7 @@ class _Range(Sampler[int]):
 def loader(
     dataset: Dataset[Item], start: int, stop: int, batch_size: int, workers: int
 ) -> DataLoader[Item]:
-    """Batches of (canvas u8 [B, 256, 512, 4], truth f32 [B, 13]) of the pictures start … stop − 1."""
+    """Batches of pictures start … stop − 1: (canvas u8 [B, 256, 512, 4], truth f32 [B, 13])."""
     return DataLoader(
         dataset,
         batch_size,
@@ -83,12 +82,13 @@ def datasets(config: DataConfig) -> tuple[Dataset[Item], Dataset[Item]]:
     """
     try:
         options = SynthOptions(leave_out=frozenset(config.leave_out))
-        train_photos, validation_photos = _photographs(config.backgrounds)
-    except (ValueError, OSError) as error:
+        # Validation shows new puzzles on the same photographs; the test split stays unseen.
+        photographs = None if config.backgrounds is None else Backgrounds(config.backgrounds)
+    except (ValueError, InputError) as error:
         raise ConfigError(f"data: {error}") from error
     return (
-        GeneratedPictures(config.seed, options, train_photos),
-        GeneratedPictures(config.seed + VALIDATION_SEED, options, validation_photos),
+        GeneratedPictures(config.seed, options, photographs),
+        GeneratedPictures(config.seed + VALIDATION_SEED, options, photographs),
     )
 
 

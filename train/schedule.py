@@ -40,9 +40,7 @@ def _cycle_position(
     return epoch / length
 
 
-def build_scheduler(
-    optimizer: Optimizer, steps_per_epoch: int, config: TrainingConfig
-) -> LambdaLR:
+def build_scheduler(optimizer: Optimizer, steps_per_epoch: int, config: TrainingConfig) -> LambdaLR:
     """A scheduler to be stepped after every optimiser step."""
     peak = config.optimizer.lr
     return LambdaLR(optimizer, lambda step: learning_rate(step, steps_per_epoch, config) / peak)

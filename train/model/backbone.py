@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -18,7 +19,7 @@ class Exchange(nn.Module):
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(pairwise(widths))
         self.down = nn.ModuleList(ConvNorm(fine, coarse, 3, 2) for fine, coarse in pairs)
         self.up = nn.ModuleList(ConvNorm(coarse, fine, 1) for fine, coarse in pairs)
 

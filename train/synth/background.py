@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from train.synth.noise import Field, cells, fractal_noise, grain, perlin_noise, stretch
+from runtime.errors import InputError
+from train.synth.noise import Field, cells, fractal_noise, grain, stretch
 
 Picture = NDArray[np.uint8]
 Palette = NDArray[np.float32]
@@ -178,9 +179,10 @@ def _wood(rng: _Rng, width: int, height: int) -> Picture:
 def _terrain(rng: _Rng, width: int, height: int) -> Picture:
     """A lit relief: heights choose the colour, slopes the light."""
     relief = fractal_noise(rng, width, height, int(rng.integers(5, 8)), rng.uniform(0.45, 0.7))
+    smooth = cv2.GaussianBlur(relief, (0, 0), rng.uniform(0.8, 1.8))  # hides the lattice
     angle = rng.uniform(0, 2 * math.pi)
-    slope = cv2.Sobel(relief, cv2.CV_32F, 1, 0) * np.float32(math.cos(angle))
-    slope += cv2.Sobel(relief, cv2.CV_32F, 0, 1) * np.float32(math.sin(angle))
+    slope = cv2.Sobel(smooth, cv2.CV_32F, 1, 0) * np.float32(math.cos(angle))
+    slope += cv2.Sobel(smooth, cv2.CV_32F, 0, 1) * np.float32(math.sin(angle))
     spread = max(float(slope.std()), 1e-6)
     light = np.clip(1 + slope * np.float32(rng.uniform(0.1, 0.35) / spread), 0.25, 1.9)
     return _shade(colourise(rng, relief, random_palette(rng, 5)), light)
@@ -315,12 +317,13 @@ def _landscape(rng: _Rng, width: int, height: int) -> Picture:
     near, far = random_palette(rng, 2)
     texture = fractal_noise(rng, width, height, 7, 0.8) * np.float32(rng.uniform(0.1, 0.8))
     texture += np.float32(0.7)
+    ridges = fractal_noise(rng, width, height, 7, rng.uniform(0.3, 0.65))
     ground = np.zeros_like(picture)
     mask = np.zeros((height, width), np.uint8)
     for layer in range(layers):
         part = (layer + rng.uniform(0.2, 0.8)) / layers
-        ridge = fractal_noise(rng, width, 2, 7, rng.uniform(0.4, 0.7))[0] - 0.5
-        line = height * (0.25 + 0.7 * part) + ridge * height * rng.uniform(0.1, 0.6)
+        ridge = ridges[int(part * (height - 1))] - 0.5
+        line = height * (0.3 + 0.7 * part) + ridge * height * rng.uniform(0.1, 0.9)
         outline = np.column_stack((np.arange(width), line))
         outline = np.vstack((outline, (width, height), (0, height))).astype(np.int32)
         cv2.fillPoly(ground, [outline], _ints(far * (1 - part) + near * part))
@@ -347,26 +350,259 @@ def _fabric(rng: _Rng, width: int, height: int) -> Picture:
 
 
 def _bricks(rng: _Rng, width: int, height: int) -> Picture:
-    """Walls: bricks, tiles, planks, or windows of a facade, each stone in its own tone."""
+    """Walls: bricks, tiles, planks, windows of a facade, each stone in its own tone."""
     tall = max(5, int(rng.uniform(0.05, 0.3) * height))
     wide = max(6, int(tall * rng.uniform(0.6, 4.0)))
-    joint = int(rng.integers(1, max(2, tall // 4) + 1))
-    offset = rng.choice((0.0, 0.5, 0.33))
+    joint = int(rng.integers(1, tall // 4 + 2))
+    bond = (0.0, 0.5, 0.33)[rng.integers(3)]
     palette = random_palette(rng, 6)
+    mortar = _ints(palette[5])
     rows, columns = height // tall + 2, width // wide + 3
     tones = palette[rng.integers(0, 5, (rows, columns))] * rng.uniform(0.7, 1.2, (rows, columns, 1))
     stones = np.clip(tones, 0, 255).astype(np.uint8)
     picture = _filled(width, height, palette[5])
-    start_x, start_y = int(rng.integers(-wide, 0)), int(rng.integers(-tall, 0))
+    left, top = int(rng.integers(0, wide)), int(rng.integers(0, tall))
     for row in range(rows):
-        top = max(0, start_y + row * tall)
         line = np.repeat(stones[row], wide, axis=0)
-        shift = -start_x - int(wide * ((row * offset) % 1.0)) % wide
-        shift %= wide
-        picture[top : max(0, start_y + (row + 1) * tall - joint)] = line[shift : shift + width]
-    first = (start_x) % wide
-    if offset == 0.0:
-        for x in range(first, width, wide):
-            picture[:, x : x + joint] = _ints(palette[5])
+        line.reshape(columns, wide, 3)[:, :joint] = mortar
+        start = (left + int(wide * (row * bond % 1.0))) % wide
+        upper, lower = max(0, row * tall - top), max(0, (row + 1) * tall - top - joint)
+        picture[upper:lower] = line[start : start + width]
     light = fractal_noise(rng, width, height, 6, 0.8) * np.float32(rng.uniform(0.1, 0.7))
     return _shade(picture, light + np.float32(0.7))
+
+
+def _tone_shift(rng: _Rng, width: int, height: int, *, bright: bool) -> Picture:
+    """Any plain family squeezed towards black or white, some detail left."""
+    name = _BASE[rng.integers(len(_BASE))]
+    picture = _FAMILIES[name](rng, width, height)
+    gain = rng.uniform(0.12, 0.45)
+    return cv2.convertScaleAbs(picture, alpha=gain, beta=255 * (1 - gain) if bright else 2.0)
+
+
+def _dark(rng: _Rng, width: int, height: int) -> Picture:
+    return _tone_shift(rng, width, height, bright=False)
+
+
+def _bright(rng: _Rng, width: int, height: int) -> Picture:
+    return _tone_shift(rng, width, height, bright=True)
+
+
+def _mixture(rng: _Rng, width: int, height: int) -> Picture:
+    """Two plain families joined along a noisy contour, soft or sharp, or by a ramp."""
+    first, second = (_BASE[index] for index in rng.integers(0, len(_BASE), 2))
+    if rng.random() < 0.7:
+        field = fractal_noise(rng, width, height, int(rng.integers(1, 6)), 0.5)
+    else:
+        field = _ramp(rng, width, height, radial=bool(rng.random() < 0.5))
+    hardness = np.float32(_log_uniform(rng, 1.5, 60, 1)[0])
+    mask = np.clip((field - np.float32(rng.uniform(0.35, 0.65))) * hardness + 0.5, 0, 1)
+    over = _FAMILIES[first](rng, width, height)
+    return _blend(mask.astype(np.float32), over, _FAMILIES[second](rng, width, height))
+
+
+_FAMILIES: dict[str, Callable[[_Rng, int, int], Picture]] = {
+    "gradient": _gradient,
+    "plain": _plain,
+    "blobs": _blobs,
+    "clouds": _clouds,
+    "marble": _marble,
+    "wood": _wood,
+    "terrain": _terrain,
+    "stripes": _stripes,
+    "leaves": _leaves,
+    "shapes": _shapes,
+    "mosaic": _mosaic,
+    "bokeh": _bokeh,
+    "landscape": _landscape,
+    "fabric": _fabric,
+    "bricks": _bricks,
+    "dark": _dark,
+    "bright": _bright,
+    "mixture": _mixture,
+}
+BACKGROUND_FAMILIES: tuple[str, ...] = tuple(_FAMILIES)
+_BASE = BACKGROUND_FAMILIES[:-3]
+# Cluttered scenes teach most; flat ones are quickly learnt.
+_SHARES = np.cumsum([3, 2, 3, 4, 4, 3, 5, 3, 9, 6, 5, 4, 7, 3, 5, 4, 3, 12], dtype=np.float64)
+
+
+def procedural(rng: np.random.Generator, width: int, height: int) -> tuple[Picture, str]:
+    """A drawn background of one random family, unevenly lit and grained at times.
+
+    Returns (u8 BGR [height, width, 3], its name in BACKGROUND_FAMILIES).
+    """
+    draw = rng.random() * _SHARES[-1]
+    family = BACKGROUND_FAMILIES[int(np.searchsorted(_SHARES, draw, "right"))]
+    picture = _FAMILIES[family](rng, width, height)
+    if rng.random() < 0.35:
+        depth = np.float32(rng.uniform(0.2, 0.9))
+        light = fractal_noise(rng, width, height, int(rng.integers(1, 5)), 0.5) * depth
+        picture = _shade(picture, light + (1 - depth / 2))
+    if rng.random() < 0.3:
+        noise = grain(rng, width, height, 1) * np.float32(rng.uniform(1.5, 7.0))
+        picture = cv2.add(picture, cv2.cvtColor(noise, cv2.COLOR_GRAY2BGR), dtype=cv2.CV_8U)
+    return picture, family
+
+
+# --- photographs ---------------------------------------------------------------------------
+
+PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
+_TEST_BYTES = 26  # of 256: about a tenth of the files
+_MAX_SIDE_PX = 1600  # larger photographs are reduced on loading
+_MAX_ENLARGEMENT = 1.6
+_FILE_DRAWS = 4
+
+
+class Backgrounds:
+    """Photographs of a folder, cropped at random; a stable tenth of the files is kept for tests.
+
+    Files are told apart by content: a file belongs to the test split when the first byte of its
+    sha256 is below 26, wherever it lies and whatever it is called. Decoded pictures are kept up to
+    `cache_bytes` per process; the cache changes speed alone. Can be pickled and forked.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        *,
+        split: Literal["train", "test", "all"] = "train",
+        cache_bytes: int = 1 << 30,
+    ) -> None:
+        """List and hash the picture files of `directory` (not its subfolders), sorted by name.
+
+        Raises:
+            InputError: the folder is missing, holds no picture of the split, or a file cannot be
+                read; the message names it.
+            ValueError: `split` is none of train, test, all.
+        """
+        if split not in ("train", "test", "all"):
+            raise ValueError(f"split must be 'train', 'test' or 'all', got {split!r}")
+        self.directory = Path(directory)
+        self.split = split
+        self.cache_bytes = cache_bytes
+        if not self.directory.is_dir():
+            raise InputError(f"the background folder {self.directory} does not exist")
+        files: list[Path] = []
+        hashes: list[str] = []
+        for path in sorted(self.directory.iterdir(), key=lambda entry: entry.name):
+            if path.suffix.lower() not in PICTURE_SUFFIXES or not path.is_file():
+                continue
+            digest = hashlib.sha256(_read_bytes(path)).digest()
+            if split == "all" or (split == "test") == (digest[0] < _TEST_BYTES):
+                files.append(path)
+                hashes.append(digest.hex())
+        if not files:
+            kinds = ", ".join(PICTURE_SUFFIXES)
+            raise InputError(
+                f"the background folder {self.directory} holds no picture ({kinds}) "
+                f"of the split {split!r}"
+            )
+        self.files = tuple(files)
+        self._hashes = tuple(hashes)
+        self._cache: OrderedDict[int, Picture] = OrderedDict()
+        self._cached_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_cache": OrderedDict(), "_cached_bytes": 0}
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 (hex) over the sorted sha256 hashes of the split's files, one a line."""
+        return hashlib.sha256("\n".join(sorted(self._hashes)).encode()).hexdigest()
+
+    def sample(self, rng: np.random.Generator, width: int, height: int) -> Picture:
+        """A random crop of a random photograph: u8 BGR [height, width, 3].
+
+        The crop has the asked aspect and 0.6 to 1 of the largest fitting size, more where it
+        would have to be enlarged beyond 1.6 times; other photographs are tried before that.
+
+        Raises:
+            InputError: the photograph drawn cannot be decoded; the message names the file.
+        """
+        for _ in range(_FILE_DRAWS):
+            photo = self._load(int(rng.integers(len(self.files))))
+            largest = min(photo.shape[1] / width, photo.shape[0] / height)
+            if largest * _MAX_ENLARGEMENT >= 1.0:
+                break
+        scale = min(largest, max(largest * rng.uniform(0.6, 1.0), 1 / _MAX_ENLARGEMENT))
+        return _vary(rng, _crop(rng, photo, width, height, scale))
+
+    def _load(self, index: int) -> Picture:
+        """The decoded photograph, from the cache if it is there (least recently used go first)."""
+        if index in self._cache:
+            self._cache.move_to_end(index)
+            return self._cache[index]
+        photo = _decode(self.files[index])
+        self._cache[index] = photo
+        self._cached_bytes += photo.nbytes
+        while self._cached_bytes > self.cache_bytes and self._cache:
+            self._cached_bytes -= self._cache.popitem(last=False)[1].nbytes
+        return photo
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read the background picture {path}: {error.strerror}") from error
+
+
+def _decode(path: Path) -> Picture:
+    data = np.frombuffer(_read_bytes(path), np.uint8)
+    try:
+        photo = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error as error:
+        raise InputError(f"the background picture {path} cannot be decoded") from error
+    if photo is None:
+        raise InputError(f"the background picture {path} cannot be decoded")
+    longest = max(photo.shape[:2])
+    if longest <= _MAX_SIDE_PX:
+        return photo
+    factor = _MAX_SIDE_PX / longest
+    return cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+
+
+def _crop(rng: _Rng, photo: Picture, width: int, height: int, scale: float) -> Picture:
+    """A crop of `scale` photograph pixels per picture pixel, mirrored half of the time."""
+    crop_w = min(photo.shape[1], max(1, round(width * scale)))
+    crop_h = min(photo.shape[0], max(1, round(height * scale)))
+    left = int(rng.integers(0, photo.shape[1] - crop_w + 1))
+    top = int(rng.integers(0, photo.shape[0] - crop_h + 1))
+    crop = photo[top : top + crop_h, left : left + crop_w]
+    how = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
+    picture = cv2.resize(crop, (width, height), interpolation=how)
+    return cv2.flip(picture, 1) if rng.random() < 0.5 else picture
+
+
+def _vary(rng: _Rng, picture: Picture) -> Picture:
+    """Now and then another brightness, contrast or hue."""
+    if rng.random() < 0.3:
+        gain, shift = rng.uniform(0.7, 1.25), rng.uniform(-30, 30)
+        curve = (np.arange(256) - 127.5) * gain + 127.5 + shift
+        picture = cv2.LUT(picture, np.clip(np.rint(curve), 0, 255).astype(np.uint8))
+    if rng.random() < 0.15:
+        hsv = cv2.cvtColor(picture, cv2.COLOR_BGR2HSV_FULL)
+        # u8 hue covers the whole circle here, so that wrapping around is right.
+        hsv[..., 0] += np.uint8(rng.integers(0, 256))
+        picture = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR_FULL)
+    return picture
+
+
+def choose_background(
+    rng: np.random.Generator,
+    width: int,
+    height: int,
+    backgrounds: Backgrounds | None,
+    photo_probability: float,
+) -> tuple[Picture, str]:
+    """A photograph with the given probability where there are any, else a procedural picture.
+
+    Returns (u8 BGR [height, width, 3], family): PHOTO_FAMILY or one of BACKGROUND_FAMILIES.
+    """
+    if backgrounds is not None and rng.random() < photo_probability:
+        return backgrounds.sample(rng, width, height), PHOTO_FAMILY
+    return procedural(rng, width, height)

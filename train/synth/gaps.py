@@ -15,8 +15,8 @@ from train.synth.patch import Patch, Plane, soften
 
 # A gap must change its pixels by this many grey levels on average, or by this share of the
 # local texture's deviation if that is more: below, the point is invisible and the label a lie.
-_MIN_CONTRAST = 5.0
-_MIN_CONTRAST_OF_TEXTURE = 0.25
+_MIN_CONTRAST = 7.0
+_MIN_CONTRAST_OF_TEXTURE = 0.3
 
 Fill = Callable[[Plane, "GapStyle"], Plane]
 
@@ -81,7 +81,7 @@ def paint_gap(
     alpha = soften(patch.alpha, style.softness_px)
     inside = patch.alpha > 0.5
     texture = float(before[inside].std()) if inside.any() else 0.0
-    floor = strength * max(_MIN_CONTRAST, min(_MIN_CONTRAST_OF_TEXTURE * texture, 14.0))
+    floor = strength * max(_MIN_CONTRAST, min(_MIN_CONTRAST_OF_TEXTURE * texture, 18.0))
     filled = blend(before, _FILLS[style.fill](before, style), alpha * (style.opacity * strength))
     after = paint_edge(filled, alpha, style.edge, strength)
     contrast = _contrast(before, after, inside)

@@ -11,8 +11,10 @@ import numpy.typing as npt
 from train.synth.edges import EdgeStyle, blend, draw_edge, paint_edge
 from train.synth.patch import Patch, Plane, soften
 
-# Below this mean change of its pixels (grey levels) a piece cannot be seen where it lies.
-_MIN_CONTRAST = 6.0
+# A piece must change the pixels it covers by this many grey levels on average, or by this share of
+# the local texture's deviation if that is more; else it gets an outline, or nobody could see it.
+_MIN_CONTRAST = 8.0
+_MIN_CONTRAST_OF_TEXTURE = 0.3
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,16 @@ def paint_piece(
     if edge.name in ("outline", "bevel"):
         after = paint_edge(after, alpha, edge)
     inside = patch.alpha > 0.5
-    if not inside.any() or np.abs(after - before)[inside].mean() < _MIN_CONTRAST:
+    if inside.any() and _is_hidden(before[inside], after[inside]):
         colour = (255.0,) * 3 if before.mean() < 128 else (30.0,) * 3
         visible = replace(edge, name="outline", opacity=0.9, colour=colour)
         after = paint_edge(after, alpha, visible)
     picture[patch.window] = np.clip(after, 0, 255).astype(np.uint8)
+
+
+def _is_hidden(before: Plane, after: Plane) -> bool:
+    floor = max(_MIN_CONTRAST, _MIN_CONTRAST_OF_TEXTURE * float(before.std()))
+    return bool(np.abs(after - before).mean() < floor)
 
 
 def _cut_out(
