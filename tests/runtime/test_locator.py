@@ -227,6 +227,17 @@ def test_points_in_the_padding_are_reported_as_outside():
 
 
 @pytest.mark.parametrize(
+    ("x", "y", "inside"),
+    [
+        (-0.5, -0.5, True), (511.49, 255.49, True), (-0.51, 9, False), (9, -0.51, False),
+        (511.5, 9, False), (9, 255.5, False),
+    ],
+)  # fmt: skip
+def test_the_picture_ends_half_a_pixel_beyond_its_last_centres(x, y, inside):
+    assert locate(_raw(x=x, y=y), Letterbox(512, 256), min_score=0.5).ok == inside
+
+
+@pytest.mark.parametrize(
     ("sine", "cosine", "expected"),
     [(0, 1, 0), (0.5, 0.5, 45), (-1, 0, -90), (0.0, -1, 180), (-0.0, -1, 180), (0, 0, 0)],
 )

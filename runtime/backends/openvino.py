@@ -1,0 +1,138 @@
+"""OpenVINO, on whatever device it offers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from runtime.backends.base import INPUT_NAME, check_interface
+from runtime.errors import BackendError, BackendUnavailable
+from runtime.geometry import Picture, RawResult
+
+if TYPE_CHECKING:
+    import openvino as ov
+
+_MODES = ("auto", "multi", "hetero")
+
+
+@cache
+def _core() -> Any:
+    try:
+        import openvino
+    except ImportError as error:
+        raise BackendUnavailable(
+            f"openvino cannot be imported ({error}): pip install openvino"
+        ) from error
+    return openvino.Core()
+
+
+def devices() -> tuple[str, ...]:
+    """See `Engine.devices`."""
+    return tuple(name.lower() for name in _core().available_devices)
+
+
+def matches(device: str) -> bool:
+    """See `Engine.matches`: `cpu`, `gpu`, `gpu.1`, `auto:gpu,cpu`, ..."""
+    mode, colon, listed = device.lower().partition(":")
+    if colon:
+        names = [name.partition("(")[0] for name in listed.split(",")]
+        return mode in _MODES and all(_present(name) for name in names)
+    return _present(mode)
+
+
+def _present(name: str) -> bool:
+    return any(name in (found, found.partition(".")[0]) for found in devices())
+
+
+def load(
+    files: Mapping[str, bytes], model_format: str, device: str, threads: int
+) -> OpenVinoBackend:
+    """See `Engine.load`. model_format: `onnx` or `openvino-ir`."""
+    core = _core()
+    try:
+        if model_format == "openvino-ir":
+            model = core.read_model(files["model"], files["weights"])
+        else:
+            model = core.read_model(files["model"])
+    except RuntimeError as error:
+        raise BackendError(f"openvino cannot read the network: {_reason(error)}") from error
+    check_interface(
+        {port.any_name: tuple(port.shape) for port in model.inputs},
+        {port.any_name: tuple(port.shape) for port in model.outputs},
+    )
+    try:
+        compiled = core.compile_model(model, device.upper(), _settings(device, threads))
+    except RuntimeError as error:
+        raise BackendError(
+            f"openvino cannot load the network on {device!r}: {_reason(error)}"
+        ) from error
+    return OpenVinoBackend(compiled, device, threads)
+
+
+def _settings(device: str, threads: int) -> dict[str, Any]:
+    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    if device.lower() == "cpu":
+        settings["INFERENCE_NUM_THREADS"] = threads
+        # The default on some CPUs is bf16, which moves ties and costs accuracy in every layer
+        # that is not INT8. Accelerators keep their own default: FP32 may not exist there.
+        settings["INFERENCE_PRECISION_HINT"] = "f32"
+    return settings
+
+
+def _reason(error: Exception) -> str:
+    """The last line of OpenVINO's text: the lines before say where in its sources it happened."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+class OpenVinoBackend:
+    """A compiled network, with an infer request of its own for every thread.
+
+    A shared request would silently hand one thread another's answer.
+    """
+
+    def __init__(self, compiled: ov.CompiledModel, device: str, threads: int) -> None:
+        self._compiled: ov.CompiledModel | None = compiled
+        self._device = device
+        self._threads = threads
+        self._local = threading.local()
+
+    def infer(self, canvas: Picture) -> RawResult:
+        """See `Backend.infer`."""
+        try:
+            request = self._request()
+            # Copied in and out: shared memory would be overwritten by the next call.
+            request.get_tensor(INPUT_NAME).data[0] = canvas
+            request.infer()
+            keypoints, angle = (request.get_tensor(name).data[0] for name in ("keypoints", "angle"))
+            return RawResult(keypoints.copy(), angle.copy())
+        except RuntimeError as error:
+            raise BackendError(f"openvino failed: {_reason(error)}") from error
+
+    def _request(self) -> ov.InferRequest:
+        request: ov.InferRequest | None = getattr(self._local, "request", None)
+        if request is None:
+            if self._compiled is None:
+                raise BackendError("this backend is closed: create a new Locator")
+            request = self._local.request = self._compiled.create_infer_request()
+        return request
+
+    def describe(self) -> dict[str, str | int]:
+        """See `Backend.describe`."""
+        import openvino
+
+        facts: dict[str, str | int] = {
+            "engine": "openvino",
+            "version": openvino.__version__,
+            "device": self._device,
+        }
+        if self._device == "cpu":
+            facts["threads"] = self._threads
+        return facts
+
+    def close(self) -> None:
+        """See `Backend.close`."""
+        self._compiled = None
+        self._local = threading.local()

@@ -1,0 +1,144 @@
+"""Turns whatever the caller has (path, bytes, array, PIL image) into a BGR picture, within limits.
+
+Alpha is dropped, not blended. A stored orientation tag (EXIF) is not applied: coordinates are
+those of the pixels as stored, whichever way the picture came in.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+import cv2
+import numpy as np
+
+from runtime.encoded import ACCEPTED_FORMATS, MalformedError, encoded_size
+from runtime.errors import InputError
+from runtime.geometry import Picture
+
+MAX_FILE_BYTES = 64 * 2**20
+MAX_PIXELS = 64_000_000
+MAX_SIDE = 16_384
+
+# A PIL image is taken too; PIL is not a dependency, so the type cannot name it.
+PictureSource: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | Picture | Any"
+
+_TO_BGR = {1: cv2.COLOR_GRAY2BGR, 4: cv2.COLOR_BGRA2BGR}
+
+
+def load(source: PictureSource) -> Picture:
+    """Return the picture as uint8 BGR [H, W, 3], C-contiguous.
+
+    source: a path, the bytes of a PNG, JPEG, WebP or BMP file, a uint8 array (grey [H, W] or
+        [H, W, 1], BGR [H, W, 3], BGRA [H, W, 4]) or a PIL image. A BGR array may be returned as
+        it is, without a copy.
+    Raises InputError, naming the source and the remedy, for anything else and for pictures of more
+    than 64 MiB encoded, 64 megapixels or 16384 pixels a side.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, str | os.PathLike):
+        return _from_path(Path(source))
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _decode(bytes(source), f"the picture given as {len(source)} bytes")
+    if _is_pil_image(source):
+        return _from_pil(source)
+    raise InputError(
+        f"cannot take a picture from {type(source).__name__}: "
+        "give a path, the bytes of a picture file, a uint8 array or a PIL image"
+    )
+
+
+def _check_size(width: int, height: int, name: str) -> None:
+    if width > MAX_SIDE or height > MAX_SIDE or width * height > MAX_PIXELS:
+        raise InputError(
+            f"{name} is too large: {width} x {height} pixels; at most {MAX_SIDE} a side and "
+            f"{MAX_PIXELS // 1_000_000} megapixels are taken, so scale it down or crop it"
+        )
+
+
+def _from_path(path: Path) -> Picture:
+    name = str(path)
+    try:
+        if path.is_dir():
+            raise InputError(f"{name} is a folder: give a picture file")
+        if not path.exists():
+            raise InputError(f"{name} does not exist: check the path")
+        if not path.is_file():
+            raise InputError(f"{name} is not a regular file: give a picture file")
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{name} cannot be read ({error}): check the path and its rights") from (
+            error
+        )
+    return _decode(data, name)
+
+
+def _decode(data: bytes, name: str) -> Picture:
+    if len(data) > MAX_FILE_BYTES:
+        limit = f"{MAX_FILE_BYTES // 2**20} MiB"
+        raise InputError(f"{name} is larger than {limit}: scale the picture down or crop it")
+    try:
+        width, height = encoded_size(data)
+    except MalformedError as error:
+        formats = ", ".join(ACCEPTED_FORMATS)
+        raise InputError(f"{name} {error}: give a complete {formats} file") from error
+    _check_size(width, height, name)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise InputError(_undecodable(name)) from error
+    if picture is None or picture.shape != (height, width, 3):
+        raise InputError(_undecodable(name))
+    return cast(Picture, picture)
+
+
+def _undecodable(name: str) -> str:
+    return f"{name} could not be decoded: it is damaged or of an unusual kind, so save it anew"
+
+
+def _from_array(array: np.ndarray[Any, Any]) -> Picture:
+    kind = f"the array ({array.dtype} {list(array.shape)})"
+    if array.dtype != np.uint8:
+        raise InputError(
+            f"{kind} is not uint8: bring the values to 0..255 and convert with .astype(np.uint8)"
+        )
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if array.ndim not in (2, 3) or channels not in (1, 3, 4):
+        raise InputError(
+            f"{kind} is not a picture: expected grey [H, W] or [H, W, 1], BGR [H, W, 3] "
+            "or BGRA [H, W, 4]"
+        )
+    if array.size == 0:
+        raise InputError(f"{kind} is empty: give a picture of at least 1 x 1 pixels")
+    _check_size(array.shape[1], array.shape[0], kind)
+    contiguous = np.ascontiguousarray(array)
+    if channels == 3:
+        return contiguous
+    return cast(Picture, cv2.cvtColor(contiguous, _TO_BGR[channels]))
+
+
+def _is_pil_image(source: object) -> bool:
+    # By name, so that PIL need not be installed, let alone imported.
+    bases = type(source).__mro__
+    return any(base.__module__ == "PIL.Image" and base.__name__ == "Image" for base in bases)
+
+
+def _from_pil(image: Any) -> Picture:
+    name = f"the PIL image (mode {image.mode}, {image.width} x {image.height})"
+    if image.mode in ("I", "F"):
+        raise InputError(f'{name} has no 8-bit range: bring it to 0..255 and convert("L")')
+    _check_size(image.width, image.height, name)
+    try:
+        # PIL clips 16-bit grey at 255; the high byte is what file decoders take.
+        sixteen_bits = image.mode.startswith("I;16")
+        pixels = np.asarray(image) >> 8 if sixteen_bits else np.asarray(image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise InputError(f"{name} could not be decoded ({error}): save it anew") from error
+    pixels = pixels.astype(np.uint8)
+    return _from_array(pixels if sixteen_bits else pixels[..., ::-1])

@@ -1,0 +1,97 @@
+"""What `Locator.predict` returns: frozen, validated, in picture pixels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runtime.geometry import Picture
+    from runtime.picture import PictureSource
+
+
+@dataclass(frozen=True)
+class Keypoint:
+    """One found point.
+
+    x, y: picture pixels; (0, 0) is the centre of the top-left pixel.
+    score: the network's confidence, 0..1.
+    rival: strength of the second-best place relative to this one; near 1 means hardly decided.
+    Raises ValueError for a number that is not finite or out of range.
+    """
+
+    x: float
+    y: float
+    score: float
+    rival: float
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not math.isfinite(value):
+                raise ValueError(f"expected a finite {name}, got {value}")
+        if not 0 <= self.score <= 1:
+            raise ValueError(f"expected a score within 0..1, got {self.score}")
+        if self.rival < 0:
+            raise ValueError(f"expected a rival of at least 0, got {self.rival}")
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where the gap and the slider piece are in one picture.
+
+    Both points are always there; `ok` says whether to trust them and `reasons` why not.
+
+    gap, slider: the centres, in picture pixels.
+    angle_deg: rotation of the gap relative to the piece, (-180, 180], anticlockwise positive.
+    picture_width, picture_height: size of the picture, pixels.
+    reasons: empty when the answer can be trusted.
+    Raises ValueError for an angle or a size out of range.
+    """
+
+    gap: Keypoint
+    slider: Keypoint
+    angle_deg: float
+    picture_width: int
+    picture_height: int
+    reasons: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not -180 < self.angle_deg <= 180:
+            raise ValueError(f"expected an angle within (-180, 180], got {self.angle_deg}")
+        if self.picture_width < 1 or self.picture_height < 1:
+            size = f"{self.picture_width} x {self.picture_height}"
+            raise ValueError(f"expected a picture of at least 1 x 1 pixels, got {size}")
+
+    @property
+    def ok(self) -> bool:
+        """True when nothing speaks against the answer."""
+        return not self.reasons
+
+    @property
+    def distance_px(self) -> float:
+        """How far the slider has to travel to the gap along x, picture pixels."""
+        return self.gap.x - self.slider.x
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain Python values only, ready for json.dumps."""
+        return {
+            "ok": self.ok,
+            "reasons": list(self.reasons),
+            "gap": asdict(self.gap),
+            "slider": asdict(self.slider),
+            "angle_deg": self.angle_deg,
+            "distance_px": self.distance_px,
+            "picture_width": self.picture_width,
+            "picture_height": self.picture_height,
+        }
+
+    def draw(self, picture: PictureSource) -> Picture:
+        """Return a copy of the picture, uint8 BGR [H, W, 3], with both points marked.
+
+        picture: anything `Locator.predict` takes; it must have the size this answer is for.
+        Raises InputError for a picture that cannot be read or has another size.
+        """
+        from runtime.drawing import draw_location  # cv2 is needed for drawing alone
+
+        return draw_location(self, picture)

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from compress import package, ptq, record
+from compress.calibration import from_folder, generated
+from compress.errors import CompressionError
+from compress.package import record_measurement
+from runtime import Bundle, BundleError, Locator
+from tests.compress.conftest import TINY
+from train.synth import render
+
+PICTURES = 6
+
+
+def _ptq(checkpoint: Path, output: Path, *more: str) -> int:
+    count = ["--calibration-pictures", str(PICTURES)]
+    return ptq.main([str(checkpoint), "-o", str(output), *count, *more])
+
+
+@pytest.fixture(scope="module")
+def bundle_dir(checkpoint_path, tmp_path_factory):
+    output = tmp_path_factory.mktemp("ptq") / "bundle"
+    assert _ptq(checkpoint_path, output, "--min-score", "0.4") == 0
+    return output
+
+
+@pytest.fixture
+def copy(bundle_dir, tmp_path):
+    """A copy of the bundle that a test may change."""
+    target = tmp_path / "bundle"
+    target.mkdir()
+    for path in bundle_dir.iterdir():
+        (target / path.name).write_bytes(path.read_bytes())
+    return target
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_manifest_says_what_was_made(bundle_dir):
+    bundle = Bundle.open(bundle_dir)
+    bundle.verify()
+    manifest = bundle.manifest
+    names = {"manifest.json", "fp32.onnx", "int8.xml", "int8.bin", "golden.png"}
+    assert set(_content(bundle_dir)) == names
+    assert not [p for p in bundle_dir.parent.iterdir() if p != bundle_dir], "left-overs beside it"
+    assert (manifest.model.name, manifest.row_agreement) == ("edge", 1.0)
+    assert manifest.model.config == TINY.model_dump(mode="json")
+    assert manifest.thresholds.min_score == 0.4
+    assert manifest.calibration.count == PICTURES
+    assert manifest.calibration.sha256 == generated(PICTURES, 30_001, None).sha256
+    assert manifest.artefacts["fp32"].backends == ("openvino", "onnxruntime")
+    assert manifest.artefacts["int8"].files == {"model": "int8.xml", "weights": "int8.bin"}
+    assert manifest.versions.keys() >= {"torch", "nncf", "openvino", "picture generator"}
+
+
+def test_locator_loads_it_and_int8_is_near_fp32(bundle_dir):
+    golden = Bundle.open(bundle_dir).manifest.golden
+    picture = cv2.imread(str(bundle_dir / golden.picture))
+    answers = {}
+    for precision, backend in (("fp32", "onnxruntime"), ("fp32", "openvino"), ("int8", "openvino")):
+        with Locator(precision, backend=backend, bundle=bundle_dir) as locator:
+            answers[precision, backend] = locator.predict(picture)
+        point, expected = answers[precision, backend].gap, golden.answer[precision]["gap"]
+        assert (point.x, point.y) == pytest.approx((expected["x"], expected["y"]), abs=0.01)
+        assert point.score == pytest.approx(expected["score"], abs=1e-3)
+    fp32, int8 = answers["fp32", "openvino"], answers["int8", "openvino"]
+    assert int8.gap.score == pytest.approx(fp32.gap.score, abs=0.2)
+    assert int8.gap != fp32.gap, "both precisions ran the same network"
+
+
+def test_publishing_again_replaces_a_bundle_but_nothing_else(checkpoint_path, copy, capsys):
+    before = _content(copy)
+    assert _ptq(checkpoint_path, copy, "--row-agreement", "0", "--preset", "performance") == 0
+    table = capsys.readouterr().out
+    assert "Convolution" in table
+    after = Bundle.open(copy)
+    after.verify()
+    assert after.manifest.row_agreement == 0
+    assert _content(copy)["int8.xml"] != before["int8.xml"]
+    (copy / "notes.txt").write_text("mine")
+    kept = _content(copy)
+    assert _ptq(checkpoint_path, copy) == 2
+    assert "notes.txt" in capsys.readouterr().err
+    assert _content(copy) == kept
+
+
+def test_a_damaged_bundle_may_be_replaced(copy):
+    (copy / "manifest.json").write_text("{")
+    package.check_replaceable(copy)
+
+
+def test_a_failure_half_way_leaves_the_old_bundle(checkpoint_path, copy, monkeypatch):
+    before = _content(copy)
+
+    def fail(*_args, **_kwargs):
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr(package, "Locator", fail)
+    with pytest.raises(RuntimeError, match="power cut"):
+        _ptq(checkpoint_path, copy)
+    assert _content(copy) == before
+    assert [path.name for path in copy.parent.iterdir()] == ["bundle"]
+
+
+def test_record_measurement(copy):
+    before = Bundle.open(copy).manifest
+    result = {"fingerprint": "f" * 64, "pictures": 5, "all": {"gap": {"mae_px": float("nan")}}}
+    record_measurement(copy, "int8", "fixed", result)
+    record_measurement(copy, "int8", "twin", {"fingerprint": "a"})
+    record_measurement(copy, "int8", "twin", {"fingerprint": "b"})
+    bundle = Bundle.open(copy)
+    bundle.verify()
+    measured = bundle.manifest.artefacts["int8"].measured
+    assert measured["fixed"] == result | {"all": {"gap": {"mae_px": None}}}
+    assert measured["twin"] == {"fingerprint": "b"}
+    assert bundle.manifest.artefacts["fp32"] == before.artefacts["fp32"]
+    assert bundle.manifest.golden == before.golden
+    json.loads((copy / "manifest.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_record_command_takes_what_evaluate_writes(copy, tmp_path, capsys):
+    summaries = {"int8": {"all": {"mae_px": 1.5}}, "fp32": {"all": {"mae_px": 1.25}}}
+    results = {"fixed": {"pictures": 5, "fingerprint": "f", **summaries}}
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(results))
+    assert record.main([str(copy), str(path)]) == 0
+    for name, artefact in Bundle.open(copy).manifest.artefacts.items():
+        expected = {"pictures": 5, "fingerprint": "f", **summaries[name]}
+        assert artefact.measured == {"fixed": expected}
+    for content in ("{", "[]", '{"fixed": 3}', '{"fixed": {"int8": 3}}'):
+        path.write_text(content)
+        assert record.main([str(copy), str(path)]) == 2
+        assert "results.json" in capsys.readouterr().err
+
+
+def test_record_measurement_refuses_what_it_cannot_place(copy):
+    before = _content(copy)
+    with pytest.raises(CompressionError, match="fp32, int8, not fp16"):
+        record_measurement(copy, "fp16", "fixed", {"fingerprint": "f"})
+    with pytest.raises(CompressionError, match="no fingerprint"):
+        record_measurement(copy, "int8", "fixed", {"mae_px": 1.0})
+    assert _content(copy) == before
+    (copy / "int8.bin").write_bytes(before["int8.bin"][:-1])
+    with pytest.raises(BundleError, match=r"int8\.bin"):
+        record_measurement(copy, "fp32", "fixed", {"fingerprint": "f"})
+
+
+def test_generated_calibration_is_the_stream_letterboxed():
+    chosen = generated(2, 7, None)
+    assert chosen.canvases.shape == (2, 256, 512, 4)
+    assert chosen.sha256 == generated(2, 7, None).sha256 != generated(2, 8, None).sha256
+    height, width = render(7, 1).picture.shape[:2]
+    inside = chosen.canvases[1, ..., 3] == 255
+    scale = min(512 / width, 256 / height)
+    assert inside.sum() == pytest.approx(width * height * scale**2, rel=0.01)
+    assert not chosen.canvases[1][~inside].any()
+
+
+def test_calibration_from_a_folder(tmp_path):
+    for index, name in enumerate(("b.png", "a.jpg", "sub/c.bmp", "notes.txt")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        if name.endswith("txt"):
+            (tmp_path / name).write_text("no picture")
+        else:
+            cv2.imwrite(str(tmp_path / name), np.full((64, 128, 3), 60 * index, np.uint8))
+    everything = from_folder(tmp_path, 10).canvases
+    assert everything.shape[0] == 3
+    assert [int(canvas[128, 256, 0]) for canvas in everything] == [60, 0, 120]
+    assert from_folder(tmp_path, 2).count == 2
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "damaged"])
+def test_unusable_calibration_is_one_line_and_code_2(kind, checkpoint_path, tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    if kind != "missing":
+        folder.mkdir()
+    if kind == "damaged":
+        (folder / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    output = tmp_path / "out"
+    assert _ptq(checkpoint_path, output, "--calibration", str(folder)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--min-score", "1.5"), ("--min-score", "nan"), ("--calibration-pictures", "0")],
+)
+def test_impossible_option_is_refused(option, value, checkpoint_path, tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        _ptq(checkpoint_path, tmp_path / "out", f"{option}={value}")
+    assert caught.value.code == 2
+    assert value in capsys.readouterr().err
+
+
+def test_truncated_checkpoint_is_one_line_and_code_2(checkpoint_path, tmp_path, capsys):
+    path = tmp_path / "short.pth"
+    path.write_bytes(checkpoint_path.read_bytes()[:-100])
+    assert _ptq(path, tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1

@@ -1,0 +1,161 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from train.config import ModelConfig
+from train.model import KeypointNet, activate, build_model, fold
+from train.model.blocks import ConvNorm, RepConv, RowContext
+
+SMALL = ModelConfig(
+    widths=(4, 6, 8, 10),
+    stem_width=4,
+    stage2=((1, 0),),
+    stage3=((1, 1, 1),),
+    stage4=((0, 1, 1, 1), (1, 0, 1, 1)),
+    fpn_width=8,
+    point_branch=True,
+)
+
+
+def lived_in(model: nn.Module) -> nn.Module:
+    """Random batch-norm statistics and scales, as if it had been trained."""
+    generator = torch.Generator().manual_seed(3)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.normal_(0, 0.3, generator=generator)
+            module.running_var.uniform_(0.5, 2.0, generator=generator)
+            with torch.no_grad():
+                module.weight.uniform_(0.5, 1.5, generator=generator)
+                module.bias.normal_(0, 0.3, generator=generator)
+    return model.eval()
+
+
+def small_net(**changes: object) -> KeypointNet:
+    torch.manual_seed(0)
+    model = build_model(SMALL.model_copy(update=changes))
+    lived_in(model)
+    return model
+
+
+@pytest.fixture(scope="module")
+def canvas() -> Tensor:
+    return torch.rand(2, 4, 256, 512, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        RepConv(6, 6),
+        RepConv(6, 6, point_branch=False),
+        RepConv(6, 10, stride=2),
+        RepConv(6, 10, stride=2, point_branch=False),
+        ConvNorm(6, 9),
+        ConvNorm(6, 9, 3, 2),
+        ConvNorm(6, 6, (3, 1), relu=True),
+    ],
+)
+@torch.no_grad()
+def test_a_block_folds_into_the_same_function(block: RepConv | ConvNorm) -> None:
+    lived_in(block)
+    x = torch.randn(2, 6, 12, 16, generator=torch.Generator().manual_seed(2))
+    folded = block.folded().eval()
+    assert torch.allclose(folded(x), block(x), atol=1e-5)
+    assert sum(isinstance(m, nn.Conv2d) for m in folded.modules()) == 1
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
+
+
+@pytest.mark.parametrize("changes", [{}, {"row_context": False}, {"point_branch": False}])
+@torch.no_grad()
+def test_the_folded_network_gives_the_same_outputs(changes: dict[str, bool], canvas: Tensor) -> None:
+    model = small_net(**changes)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    folded = fold(model)
+    raw = model.forward_raw(canvas)
+    assert raw.std() > 0.01
+    assert torch.allclose(folded.forward_raw(canvas), raw, atol=1e-4)
+    kinds = {type(module) for module in folded.modules()}
+    assert not kinds & {nn.BatchNorm2d, RepConv, ConvNorm}
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+@torch.no_grad()
+def test_outputs_have_the_documented_names_shapes_and_ranges(canvas: Tensor) -> None:
+    model = small_net()
+    model.head.out.weight.normal_(0, 3, generator=torch.Generator().manual_seed(5))
+    raw = model.forward_raw(canvas)
+    assert raw.shape == (2, 8, 64, 128)
+    outputs = model(canvas)
+    shapes = {name: tuple(value.shape) for name, value in outputs.items()}
+    assert shapes == {
+        "heatmap_gap": (2, 1, 64, 128),
+        "heatmap_slider": (2, 1, 64, 128),
+        "offset_gap": (2, 2, 64, 128),
+        "offset_slider": (2, 2, 64, 128),
+        "angle": (2, 2, 64, 128),
+    }
+    assert torch.equal(outputs["heatmap_gap"], torch.sigmoid(raw[:, 0:1]))
+    assert torch.equal(outputs["heatmap_slider"], torch.sigmoid(raw[:, 1:2]))
+    for name, first in (("offset_gap", 2), ("offset_slider", 4)):
+        assert raw[:, first : first + 2].abs().max() > 0.5
+        assert torch.equal(outputs[name], raw[:, first : first + 2].clamp(-0.5, 0.5))
+    assert torch.equal(outputs["angle"], raw[:, 6:8])
+    assert all(torch.equal(a, b) for a, b in zip(activate(raw).values(), outputs.values()))
+
+
+@torch.no_grad()
+def test_fresh_heatmaps_start_low() -> None:
+    outputs = build_model(SMALL).eval()(torch.rand(1, 4, 256, 512))
+    for name in ("heatmap_gap", "heatmap_slider"):
+        assert outputs[name].mean() == pytest.approx(0.052, abs=0.02)
+
+
+def test_raw_outputs_stay_float32_under_autocast(canvas: Tensor) -> None:
+    model = small_net()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        raw = model.forward_raw(canvas)
+    assert raw.dtype == torch.float32
+    # A bfloat16 last layer would leave every value with eight bits of mantissa.
+    assert not torch.equal(raw, raw.bfloat16().float())
+
+
+@torch.no_grad()
+def test_row_context_reaches_the_whole_row_and_little_else() -> None:
+    torch.manual_seed(1)
+    block = RowContext(5)
+    lived_in(block)
+    x = torch.randn(1, 5, 16, 32)
+    moved = x.clone()
+    moved[..., 7, 2] += 5
+    changed = (block(moved) != block(x)).any(dim=1)[0]
+    rows = changed.any(dim=1).nonzero().flatten().tolist()
+    assert rows == [6, 7, 8]
+    assert changed[7].all()
+
+
+@torch.no_grad()
+def test_with_row_context_the_two_points_see_each_other() -> None:
+    """A change at the left edge moves the outputs at the right edge, 500 pixels away."""
+    x = torch.rand(1, 4, 256, 512, generator=torch.Generator().manual_seed(4))
+    moved = x.clone()
+    moved[..., 100:140, 8:48] = 0
+    differences = []
+    for row_context in (True, False):
+        model = small_net(row_context=row_context, stage3=((0, 0, 0),), stage4=((0, 1, 1, 0),))
+        delta = (model.forward_raw(moved) - model.forward_raw(x)).abs()
+        differences.append(float(delta[..., 29:31, -4:].max()))
+    assert differences[0] > 0
+    assert differences[1] == 0
+
+
+def test_gradients_reach_every_parameter(canvas: Tensor) -> None:
+    model = small_net().train()
+    model.forward_raw(canvas).square().sum().backward()
+    missing = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert missing == []
+
+
+def test_the_default_network_keeps_within_its_budget() -> None:
+    model = fold(build_model(ModelConfig()))
+    assert sum(p.numel() for p in model.parameters()) <= 3_300_000

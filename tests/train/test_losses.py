@@ -1,0 +1,109 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from tests.train.fakes import sample
+from train.config import LossConfig, parse_config
+from train.data import prepare
+from train.losses import compute_losses, focal_heatmap_loss, weighted_l1
+from train.targets import Targets, encode
+
+
+def batch() -> Targets:
+    samples = [
+        sample(),
+        sample(gap=None, angle_deg=None, difficulty="negative"),
+        sample((250.0, 60.0), (30.0, 61.0), angle_deg=None, difficulty="ambiguous"),
+    ]
+    return encode(torch.from_numpy(np.stack([prepare(one)[1] for one in samples])))
+
+
+def random_raw() -> torch.Tensor:
+    return torch.randn(3, 8, 64, 128, generator=torch.Generator().manual_seed(1)) * 2
+
+
+def brute_focal(logits: np.ndarray, target: np.ndarray, weight: np.ndarray) -> float:
+    total, peaks = 0.0, 0
+    for index in np.ndindex(logits.shape):
+        if weight[index[:2]] == 0:
+            continue
+        p = 1 / (1 + math.exp(-float(logits[index])))
+        t = float(target[index])
+        if t == 1:
+            peaks += 1
+            total -= (1 - p) ** 2 * math.log(p)
+        else:
+            total -= (1 - t) ** 4 * p**2 * math.log(1 - p)
+    return total / max(peaks, 1)
+
+
+def test_focal_loss_against_the_formula_cell_by_cell() -> None:
+    targets, raw = batch(), random_raw()
+    weight = targets.heatmap_weight[:, :, 0, 0].numpy()
+    expected = brute_focal(raw[:, :2].numpy(), targets.heatmap.numpy(), weight)
+    got = focal_heatmap_loss(raw[:, :2], targets.heatmap, targets.heatmap_weight)
+    assert float(got) == pytest.approx(expected, rel=1e-4)
+
+
+def test_focal_loss_without_any_peak_counts_the_negatives_once() -> None:
+    logits = torch.zeros(1, 2, 4, 4)
+    got = focal_heatmap_loss(logits, torch.zeros_like(logits), torch.ones(1, 2, 1, 1))
+    assert float(got) == pytest.approx(32 * 0.25 * math.log(2), rel=1e-6)
+
+
+@pytest.mark.parametrize("logit", [-200.0, 200.0])
+def test_focal_loss_is_finite_for_extreme_logits(logit: float) -> None:
+    targets = batch()
+    logits = torch.full((3, 2, 64, 128), logit, requires_grad=True)
+    loss = focal_heatmap_loss(logits, targets.heatmap, targets.heatmap_weight)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
+
+
+def test_offset_and_angle_losses_against_loops() -> None:
+    targets, raw = batch(), random_raw()
+    losses = compute_losses(raw, targets, LossConfig())
+    offset = raw[:, 2:6].unflatten(1, (2, 2)).numpy()
+    total = weights = 0.0
+    for b, k, _, i, j in np.argwhere(targets.offset_weight.numpy() > 0):
+        w = float(targets.offset_weight[b, k, 0, i, j])
+        weights += w
+        for axis in (0, 1):
+            total += w * abs(float(offset[b, k, axis, i, j] - targets.offset[b, k, axis, i, j]))
+    assert losses["offset"].item() == pytest.approx(total / weights, rel=1e-4)
+    total = 0.0
+    cells = np.argwhere(targets.angle_weight.numpy() > 0)
+    for b, _, i, j in cells:
+        for axis in (0, 1):
+            total += abs(float(raw[b, 6 + axis, i, j] - targets.angle[b, axis, 0, 0]))
+    assert losses["angle"].item() == pytest.approx(total / len(cells), rel=1e-4)
+
+
+def test_nothing_to_supervise_costs_nothing() -> None:
+    predicted, weight = torch.ones(1, 2, 3, 3), torch.zeros(1, 1, 3, 3)
+    assert weighted_l1(predicted, torch.zeros_like(predicted), weight).item() == 0
+
+
+def test_the_sum_uses_the_configured_weights() -> None:
+    config = parse_config(
+        {"loss": {"heatmap": {"weight": 2.0}, "offset": {"weight": 3.0}, "angle": {"weight": 5.0}}}
+    ).loss
+    losses = compute_losses(random_raw(), batch(), config)
+    expected = 2 * losses["heatmap"] + 3 * losses["offset"] + 5 * losses["angle"]
+    assert losses["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
+    default = compute_losses(random_raw(), batch(), LossConfig())
+    expected = default["heatmap"] + default["offset"] + 0.5 * default["angle"]
+    assert default["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_a_perfect_answer_costs_next_to_nothing() -> None:
+    targets = batch()
+    raw = torch.zeros(3, 8, 64, 128)
+    raw[:, :2] = torch.where(targets.heatmap == 1, 30.0, -30.0)
+    raw[:, 2:6] = targets.offset.flatten(1, 2)
+    raw[:, 6:8] = targets.angle
+    assert compute_losses(raw, targets, LossConfig())["loss"].item() < 1e-6

@@ -1,0 +1,72 @@
+"""The fixed sets: known by name, reproducible, honest about what they need."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from train.testsets import Fingerprint, TestSetError, load_testset, samples_of
+
+
+def test_every_named_set_loads() -> None:
+    for name in ("fixed", "fixed-procedural", "unseen-heart", "unseen-gradient-fill"):
+        testset = load_testset(name)
+        assert testset.count >= 500
+        assert testset.about
+
+
+def test_twins_share_everything_but_the_photographs() -> None:
+    fixed, twin = load_testset("fixed"), load_testset("fixed-procedural")
+    assert (fixed.seed, fixed.count, fixed.generator) == (twin.seed, twin.count, twin.generator)
+    assert fixed.photographs
+    assert not twin.photographs
+
+
+def test_unknown_set_names_the_known_ones() -> None:
+    with pytest.raises(TestSetError, match="fixed-procedural"):
+        load_testset("nonsense")
+
+
+def test_photographs_are_asked_for() -> None:
+    with pytest.raises(TestSetError, match="--backgrounds"):
+        next(samples_of(load_testset("fixed"), None))
+
+
+def test_photographs_of_the_training_split_are_not_used(tmp_path: Path) -> None:
+    """Of many files about a tenth belongs to the test split; only those can appear."""
+    rng = np.random.default_rng(1)
+    for index in range(60):
+        colour = rng.integers(0, 256, 3)
+        picture = np.full((40, 60, 3), colour, np.uint8)
+        cv2.imwrite(str(tmp_path / f"{index}.png"), picture)
+    testset = replace(load_testset("fixed"), count=3)
+    samples = list(samples_of(testset, tmp_path))
+    assert len(samples) == 3
+
+
+def test_required_family_is_in_every_picture() -> None:
+    hearts = replace(load_testset("unseen-heart"), photographs=False)
+    assert {s.families["shape"] for s in samples_of(hearts, None, limit=5)} == {"heart"}
+
+
+def test_fingerprint_depends_on_pictures_and_labels() -> None:
+    sample = next(samples_of(load_testset("fixed-procedural"), None))
+    changed = sample.picture.copy()
+    changed[0, 0, 0] ^= 1
+    assert sample.gap_picture_xy is not None
+    moved = (sample.gap_picture_xy[0] + 1e-3, sample.gap_picture_xy[1])
+    variants = [
+        sample,
+        replace(sample, picture=changed),
+        replace(sample, gap_picture_xy=moved),
+        replace(sample, gap_picture_xy=None),
+        replace(sample, angle_deg=None if sample.angle_deg is not None else 0.0),
+    ]
+    digests = set()
+    for variant in variants:
+        fingerprint = Fingerprint()
+        fingerprint.update(variant)
+        digests.add(fingerprint.hexdigest())
+    assert len(digests) == len(variants)
