@@ -103,7 +103,9 @@ def _collate(items: Sequence[Item]) -> tuple[Tensor, Tensor]:
 
 
 def _init_worker(_worker: int) -> None:
-    # One core each; and the terminal's Ctrl-C is for the training process, which saves first.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    # A signal to the whole group is for the training process, which finishes its step and saves;
+    # a worker ends with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

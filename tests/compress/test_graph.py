@@ -131,7 +131,7 @@ def test_deployed_graph_is_normalise_network_activate_decode(row_agreement):
             keypoints, angle = DeployedGraph(net, row_agreement)(torch.from_numpy(canvas))
             raw = RawGraph(net)(torch.from_numpy(canvas))
         for name, value in zip(RAW_NAMES, raw, strict=True):
-            assert value[0].numpy() == pytest.approx(maps[name], abs=1e-5)
+            np.testing.assert_allclose(value[0].numpy(), maps[name], rtol=0, atol=1e-5)
         maps["heatmap_gap"], maps["heatmap_slider"] = (
             maps["heatmap_gap"][0],
             maps["heatmap_slider"][0],

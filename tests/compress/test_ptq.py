@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -108,6 +109,33 @@ def test_a_failure_half_way_leaves_the_old_bundle(checkpoint_path, copy, monkeyp
         _ptq(checkpoint_path, copy)
     assert _content(copy) == before
     assert [path.name for path in copy.parent.iterdir()] == ["bundle"]
+
+
+def test_a_failure_while_swapping_leaves_the_old_bundle(checkpoint_path, copy, monkeypatch, capsys):
+    before = _content(copy)
+    rename = Path.rename
+
+    def fail_for_the_new_one(self, target):
+        if self.name.endswith(".new"):
+            raise OSError("disk full")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_for_the_new_one)
+    assert _ptq(checkpoint_path, copy) == 2
+    assert capsys.readouterr().err == "error: disk full\n"
+    assert _content(copy) == before
+    assert [path.name for path in copy.parent.iterdir()] == ["bundle"]
+
+
+def test_publish_itself_refuses_a_folder_with_anything_else(bundle_dir, tmp_path):
+    manifest = dataclasses.replace(Bundle.open(bundle_dir).manifest, golden=None)
+    files = {
+        name: data for name, data in _content(bundle_dir).items() if name[:4] in ("fp32", "int8")
+    }
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(CompressionError, match=r"notes\.txt"):
+        package.publish(tmp_path, manifest, files)
+    assert _content(tmp_path) == {"notes.txt": b"mine"}
 
 
 def test_record_measurement(copy):

@@ -213,10 +213,13 @@ def _leaves(rng: _Rng, width: int, height: int) -> Picture:
     palette = random_palette(rng, 12)
     picture = colourise(rng, fractal_noise(rng, width, height, 4, 0.6), palette[:4])
     radii = np.sort(_log_uniform(rng, 0.012, 0.45, count))[::-1] * height
-    numbers = rng.random((count, 5))
+    numbers = rng.random((count, 4)).tolist()
     tones = np.clip(palette[rng.integers(0, 12, count)] * rng.uniform(0.7, 1.2, (count, 1)), 0, 255)
     slim, jagged = rng.uniform(0.2, 1.0), bool(rng.random() < 0.4)
-    for radius, (a, b, c, d, _), tone in zip(radii.tolist(), numbers.tolist(), tones, strict=True):
+    focus = int(count * rng.uniform(0.1, 0.7)) if rng.random() < 0.5 else -1
+    for index, (radius, (a, b, c, d), tone) in enumerate(zip(radii, numbers, tones, strict=True)):
+        if index == focus:  # what lies behind is out of focus
+            picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(1.0, 4.0))
         centre = (int(a * width), int(b * height))
         axes = (max(1, round(radius)), max(1, round(radius * (slim + (1 - slim) * c))))
         if jagged:
@@ -224,7 +227,10 @@ def _leaves(rng: _Rng, width: int, height: int) -> Picture:
             cv2.fillConvexPoly(picture, corners, _ints(tone), cv2.LINE_AA)
         else:
             cv2.ellipse(picture, centre, axes, 360 * d, 0, 360, _ints(tone), -1)
-    return picture
+    if rng.random() < 0.3:
+        return picture
+    grit = fractal_noise(rng, width, height, 7, 0.85) * np.float32(rng.uniform(0.2, 1.0))
+    return _shade(picture, grit + (1 - grit.mean()))
 
 
 def _shapes(rng: _Rng, width: int, height: int) -> Picture:
@@ -428,7 +434,7 @@ _SHARES = np.cumsum([3, 2, 3, 4, 4, 3, 5, 3, 9, 6, 5, 4, 7, 3, 5, 4, 3, 12], dty
 
 
 def procedural(rng: np.random.Generator, width: int, height: int) -> tuple[Picture, str]:
-    """A drawn background of one random family, unevenly lit and grained at times.
+    """A drawn background of one random family, at times unevenly lit, softened or grained.
 
     Returns (u8 BGR [height, width, 3], its name in BACKGROUND_FAMILIES).
     """
@@ -439,6 +445,8 @@ def procedural(rng: np.random.Generator, width: int, height: int) -> tuple[Pictu
         depth = np.float32(rng.uniform(0.2, 0.9))
         light = fractal_noise(rng, width, height, int(rng.integers(1, 5)), 0.5) * depth
         picture = _shade(picture, light + (1 - depth / 2))
+    if rng.random() < 0.4:
+        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.1))
     if rng.random() < 0.3:
         noise = grain(rng, width, height, 1) * np.float32(rng.uniform(1.5, 7.0))
         picture = cv2.add(picture, cv2.cvtColor(noise, cv2.COLOR_GRAY2BGR), dtype=cv2.CV_8U)

@@ -73,7 +73,7 @@ def _sensor_noise(rng: np.random.Generator, picture: Picture) -> tuple[Picture, 
     luma = grain(rng, width, height, 1)[..., 0] * (shade * np.float32(luma_sigma))
     blotches *= np.float32(chroma_sigma)
     blotches += luma[..., None]
-    return _add(picture, blotches), math.hypot(luma_sigma, chroma_sigma)
+    return _add(picture, blotches), float(blotches.std())
 
 
 def _salt(rng: np.random.Generator, picture: Picture) -> tuple[Picture, float]:
@@ -132,13 +132,13 @@ def _jpeg(rng: np.random.Generator, picture: Picture) -> tuple[Picture, float]:
 _EFFECTS: dict[str, tuple[float, _Effect]] = {
     "blur": (0.13, _blur),
     "rescale": (0.20, _rescale),
-    "sensor_noise": (0.07, _sensor_noise),
-    "gaussian_noise": (0.15, _gaussian_noise),
+    "sensor-noise": (0.07, _sensor_noise),
+    "gaussian-noise": (0.15, _gaussian_noise),
     "salt": (0.04, _salt),
-    "perlin_noise": (0.08, _perlin),
+    "perlin-noise": (0.08, _perlin),
     "gamma": (0.15, _gamma),
     "contrast": (0.20, _contrast),
-    "colour_cast": (0.12, _colour_cast),
+    "colour-cast": (0.12, _colour_cast),
     "greyscale": (0.06, _greyscale),
     "posterise": (0.04, _posterise),
     "jpeg": (0.36, _jpeg),

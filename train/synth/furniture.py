@@ -309,7 +309,7 @@ def _light_leak(rng: _Rng, picture: Picture, avoid: Sequence[Box]) -> bool:
     across = x + y * np.float32(4 * math.sin(angle) / height)
     light = np.zeros_like(across)
     for _ in range(int(rng.integers(1, 4))):
-        place, breadth = rng.uniform(-0.5, 1.8), rng.uniform(0.03, 0.35)
+        place, breadth = rng.uniform(across.min(), across.max()), rng.uniform(0.03, 0.35)
         light += np.exp(-(((across - np.float32(place)) / np.float32(breadth)) ** 2))
     light *= fractal_noise(rng, light.shape[1], light.shape[0], 2, 0.5) + np.float32(0.4)
     if rng.random() < 0.3:

@@ -119,7 +119,8 @@ def _place(
         if mode == 0:
             slider_x = low[0] + rng.exponential(0.02 * width)
         elif mode == 1:
-            slider_x = rng.uniform(low[0], high[0] if rng.random() < 0.3 else gap_x)
+            far = high[0] if rng.random() < 0.3 else max(low[0], gap_x)
+            slider_x = rng.uniform(low[0], far)
         else:
             slider_x = gap_x + rng.choice([-1, -1, 1]) * apart * rng.uniform(0.5, 0.95)
         inside = low[0] <= slider_x <= high[0]

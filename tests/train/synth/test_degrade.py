@@ -93,3 +93,12 @@ def test_leaving_an_effect_out_leaves_the_choice_of_the_others() -> None:
         full = degrade(np.random.default_rng(seed), picture)[1].names
         part = degrade(np.random.default_rng(seed), picture, rest)[1].names
         assert tuple(name for name in full if name != "gamma") == part
+
+
+def test_sensor_noise_is_strongest_in_the_shadows() -> None:
+    halves = np.full((200, 300, 3), 40, np.uint8)
+    halves[:, 150:] = 215
+    for seed in range(10):
+        after, _ = _EFFECTS["sensor-noise"][1](np.random.default_rng(seed), halves)
+        change = after.astype(float) - halves
+        assert change[:, :150].std() > 1.1 * change[:, 150:].std()
