@@ -25,7 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = load_config(options.config, _overrides(options))
         train_set, validation_set = data.datasets(config.data)
         with stop_on_signals() as stop:
-            finished = loop.run(config, train_set, validation_set, stop, options.resume)
+            finished = loop.run(
+                config, train_set, validation_set, stop, options.resume, options.weights
+            )
     except (ConfigError, CheckpointError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -36,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="YAML file of overrides")
     parser.add_argument("--resume", type=Path, help="continue from this last.pth")
+    parser.add_argument("--weights", type=Path, help="start from this checkpoint's weights")
     parser.add_argument("--amp", action="store_true", help="bfloat16 where the machine has it")
     parser.add_argument("--save-dir", help="checkpoints.save_dir")
     parser.add_argument("--backgrounds", help="data.backgrounds: a folder of photographs")

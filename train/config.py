@@ -33,7 +33,8 @@ class _Strict(BaseModel):
 class ModelConfig(_Strict):
     """The network. A stage lists its units; a unit gives the blocks of each branch, finest first.
 
-    `row_context` lets cells see their rows; `point_branch` adds a 1×1 branch to every block in
+    `row_context` tells cells their rows' maxima, `row_attention` compares them with the other cells
+    of their row; `point_branch` adds a 1×1 branch to every block in
     training (no cost once folded, about a quarter more time while training).
     """
 
@@ -48,6 +49,7 @@ class ModelConfig(_Strict):
     )
     fpn_width: Count = 32
     row_context: bool = True
+    row_attention: bool = True
     point_branch: bool = False
 
 
@@ -111,6 +113,13 @@ class OffsetLossConfig(_Strict):
     weight: NonNegative = 1.0
 
 
+class LocationLossConfig(_Strict):
+    """Cross-entropy over the cells of a map: which one, rather than how sure."""
+
+    type: Literal["CrossEntropyLoss"] = "CrossEntropyLoss"
+    weight: NonNegative = 0.5
+
+
 class AngleLossConfig(_Strict):
     type: Literal["L1Loss"] = "L1Loss"
     weight: NonNegative = 0.5
@@ -118,6 +127,7 @@ class AngleLossConfig(_Strict):
 
 class LossConfig(_Strict):
     heatmap: HeatmapLossConfig = HeatmapLossConfig()
+    location: LocationLossConfig = LocationLossConfig()
     offset: OffsetLossConfig = OffsetLossConfig()
     angle: AngleLossConfig = AngleLossConfig()
 

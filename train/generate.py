@@ -97,7 +97,8 @@ def _options(arguments: argparse.Namespace) -> SynthOptions:
     if arguments.enable_rotation is False:
         options = replace(options, rotation_probability=0.0)
     if arguments.enable_perlin_noise is False:
-        options = replace(options, perlin_probability=0.0)
+        kept = tuple(name for name in options.degradations if name != "perlin-noise")
+        options = replace(options, degradations=kept)
     return options
 
 

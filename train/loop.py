@@ -33,6 +33,7 @@ def run(
     validation_set: Dataset[data.Item],
     stop: StopFlag,
     resume: Path | None = None,
+    weights: Path | None = None,
 ) -> bool:
     """Trains to the configured number of epochs, or until `stop` is set.
 
@@ -40,12 +41,15 @@ def run(
     whether the run came to its end; an interrupted one continues from `last.pth`, bit for bit.
 
     Raises:
-        CheckpointError: `resume` cannot be continued with this configuration.
+        CheckpointError: `resume` cannot be continued with this configuration, or `weights`, to
+            start from, belong to another network.
         FloatingPointError: the loss is no longer finite.
     """
     if config.training.threads is not None:
         torch.set_num_threads(config.training.threads)
     state = TrainState(config, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    if weights is not None:
+        state.start_from(weights)
     if resume is not None:
         state.restore(resume)
     save_dir = Path(config.checkpoints.save_dir)

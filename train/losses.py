@@ -26,6 +26,22 @@ def focal_heatmap_loss(
     return -(positive + negative).sum() / peak.sum().clamp(min=1)
 
 
+def location_loss(logits: Tensor, near: Tensor, weight: Tensor) -> Tensor:
+    """Cross-entropy of "which cell": −log of the softmax's share on the cells near the point.
+
+    Each map holds one point, so its cells compete: a decoy's peak costs as long as it is not well
+    below the point's, where the focal loss has long gone quiet.
+
+    logits: f32 [B, C, H, W]; near: the same shape, 1 on the 3×3 cells of the point, 0 elsewhere.
+    weight: f32 [B, C, 1, 1]; 0 leaves a map out. Averaged over the maps that have a point.
+    """
+    log_share = functional.log_softmax(logits.flatten(2), dim=2)
+    inside = near.flatten(2) > 0
+    has_point = inside.any(dim=2) & (weight.flatten(1) > 0)
+    share = log_share.masked_fill(~inside, float("-inf"))[has_point].logsumexp(dim=1)
+    return -share.sum() / max(1, share.numel())
+
+
 def weighted_l1(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Σ weight·|predicted − target| / Σ weight, summed over the two components; 0 without weight.
 
@@ -36,7 +52,7 @@ def weighted_l1(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 
 def compute_losses(raw: Tensor, targets: Targets, config: LossConfig) -> dict[str, Tensor]:
-    """The components and their weighted sum: "heatmap", "offset", "angle" and "loss".
+    """The components ("heatmap", "location", "offset", "angle") and their weighted sum, "loss".
 
     raw: f32 [B, 8, 64, 128] as the network's `forward_raw` gives it.
     """
@@ -47,11 +63,14 @@ def compute_losses(raw: Tensor, targets: Targets, config: LossConfig) -> dict[st
         config.heatmap.alpha,
         config.heatmap.beta,
     )
+    location = location_loss(raw[:, :2], targets.offset_weight.squeeze(2), targets.heatmap_weight)
     offset = weighted_l1(raw[:, 2:6].unflatten(1, (2, 2)), targets.offset, targets.offset_weight)
     angle = weighted_l1(raw[:, 6:8], targets.angle, targets.angle_weight)
     loss = (
         config.heatmap.weight * heatmap
+        + config.location.weight * location
         + config.offset.weight * offset
         + config.angle.weight * angle
     )
-    return {"loss": loss, "heatmap": heatmap, "offset": offset, "angle": angle}
+    parts = {"heatmap": heatmap, "location": location, "offset": offset, "angle": angle}
+    return {"loss": loss, **parts}

@@ -127,6 +127,17 @@ class TrainState:
         self.metrics = dict(saved["metrics"])
         checkpoint.restore_random_state(saved["random_state"])
 
+    def start_from(self, path: str | Path) -> None:
+        """Takes the weights (the averaged ones) of a checkpoint; everything else starts afresh.
+
+        Raises:
+            CheckpointError: it cannot be read or holds another network.
+        """
+        weights = checkpoint.load_model(path, self.device)[0].state_dict()
+        checkpoint.restore_weights(self.model, weights, path)
+        if self.ema is not None:
+            checkpoint.restore_weights(self.evaluated_model, weights, path)
+
 
 def supports_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 is computed by the hardware; emulated, it is slower than float32."""

@@ -19,6 +19,7 @@ def saved(tmp_path: Path) -> tuple[TrainState, Path]:
     with torch.no_grad():
         for parameter in state.model.parameters():
             parameter.add_(1)
+    state.optimizer.step()
     state.step_made({"loss": 1.0})
     with torch.no_grad():
         for parameter in state.model.parameters():

@@ -7,7 +7,7 @@ import torch
 from tests.train.fakes import sample
 from train.config import LossConfig, parse_config
 from train.data import prepare
-from train.losses import compute_losses, focal_heatmap_loss, weighted_l1
+from train.losses import compute_losses, focal_heatmap_loss, location_loss, weighted_l1
 from train.targets import Targets, encode
 
 
@@ -90,14 +90,45 @@ def test_nothing_to_supervise_costs_nothing() -> None:
 
 def test_the_sum_uses_the_configured_weights() -> None:
     config = parse_config(
-        {"loss": {"heatmap": {"weight": 2.0}, "offset": {"weight": 3.0}, "angle": {"weight": 5.0}}}
+        {
+            "loss": {
+                "heatmap": {"weight": 2.0},
+                "location": {"weight": 7.0},
+                "offset": {"weight": 3.0},
+                "angle": {"weight": 5.0},
+            }
+        }
     ).loss
-    losses = compute_losses(random_raw(), batch(), config)
-    expected = 2 * losses["heatmap"] + 3 * losses["offset"] + 5 * losses["angle"]
-    assert losses["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
-    default = compute_losses(random_raw(), batch(), LossConfig())
-    expected = default["heatmap"] + default["offset"] + 0.5 * default["angle"]
-    assert default["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
+    got = compute_losses(random_raw(), batch(), config)
+    expected = 2 * got["heatmap"] + 7 * got["location"] + 3 * got["offset"] + 5 * got["angle"]
+    assert got["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_the_default_weights_are_the_documented_ones() -> None:
+    weights = LossConfig()
+    got = compute_losses(random_raw(), batch(), weights)
+    expected = got["heatmap"] + got["offset"] + 0.5 * got["angle"]
+    expected = expected + weights.location.weight * got["location"]
+    assert got["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_location_loss_against_the_formula() -> None:
+    targets, raw = batch(), random_raw()
+    near = (targets.offset_weight.squeeze(2) > 0).numpy()
+    costs = []
+    # The second picture has no gap, the third is ambiguous: only sliders count there.
+    for b, k in ((0, 0), (0, 1), (1, 1), (2, 1)):
+        share = np.exp(raw[b, k].numpy().astype(np.float64))
+        costs.append(-math.log(share[near[b, k]].sum() / share.sum()))
+    got = compute_losses(raw, targets, LossConfig())["location"]
+    assert got.item() == pytest.approx(np.mean(costs), rel=1e-5)
+
+
+def test_location_loss_without_any_point_is_zero() -> None:
+    logits = torch.zeros(1, 2, 4, 4, requires_grad=True)
+    loss = location_loss(logits, torch.zeros_like(logits), torch.ones(1, 2, 1, 1))
+    loss.backward()
+    assert loss.item() == 0
 
 
 def test_a_perfect_answer_costs_next_to_nothing() -> None:

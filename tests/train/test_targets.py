@@ -57,9 +57,7 @@ def test_the_peak_is_one_on_the_nearest_cell_alone() -> None:
     np.testing.assert_allclose(offset, [(203.4 - 201.5) / 4, (77 - 77.5) / 4], atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("piece_px", "sigma"), [(10.0, 1.25), (64.0, 2.0), (200.0, 2.5)]
-)
+@pytest.mark.parametrize(("piece_px", "sigma"), [(10.0, 1.25), (64.0, 2.0), (200.0, 2.5)])
 def test_the_peak_widens_with_the_piece(piece_px: float, sigma: float) -> None:
     targets, _ = targets_of(
         sample((201.5, 77.5), (41.5, 77.5), size=(512, 256), piece_size_px=piece_px)

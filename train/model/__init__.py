@@ -6,9 +6,10 @@ import copy
 
 from torch import Tensor, nn
 
+from runtime.geometry import CANVAS_WIDTH
 from train.config import ModelConfig
-from train.model.backbone import Stage
-from train.model.blocks import ConvNorm, RepConv
+from train.model.backbone import RowBlocks, Stage
+from train.model.blocks import ConvNorm, RepConv, RowAttention, RowContext
 from train.model.fpn import LiteFPN
 from train.model.head import DualHead, activate
 
@@ -21,17 +22,15 @@ class KeypointNet(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         widths, point = list(config.widths), config.point_branch
-        # Strides 8 and 16: coarser rows blur the two points' rows, finer ones cost the most.
-        context = [config.row_context and level in (1, 2) for level in range(4)]
         # The first has no 1×1 branch: oneDNN's weight gradient of a strided 1×1 convolution over
         # four channels_last channels writes outside its memory (seen with torch 2.13).
         self.stem = nn.Sequential(
             ConvNorm(4, config.stem_width, 3, 2, relu=True),
             RepConv(config.stem_width, widths[0], 2, point),
         )
-        self.stage2 = Stage(widths[:2], config.stage2, point, [False] * 2)
-        self.stage3 = Stage(widths[:3], config.stage3, point, [False] * 3)
-        self.stage4 = Stage(widths, config.stage4, point, context, last_exchange=False)
+        self.stage2 = Stage(widths[:2], config.stage2, point)
+        self.stage3 = Stage(widths[:3], config.stage3, point)
+        self.stage4 = Stage(widths, config.stage4, point, _row_blocks(config), last_exchange=False)
         self.fpn = LiteFPN(widths, config.fpn_width, point)
         self.head = DualHead(config.fpn_width, point)
 
@@ -50,6 +49,20 @@ class KeypointNet(nn.Module):
     def activate(raw: Tensor) -> dict[str, Tensor]:
         """See ``train.model.activate``."""
         return activate(raw)
+
+
+def _row_blocks(config: ModelConfig) -> RowBlocks:
+    """Strides 8 and 16: coarser rows blur the two points' rows, finer ones cost the most."""
+
+    def blocks(level: int, width: int) -> list[nn.Module]:
+        made: list[nn.Module] = []
+        if config.row_attention and level == 2:
+            made.append(RowAttention(width, CANVAS_WIDTH // 16))
+        if config.row_context and level in (1, 2):
+            made.append(RowContext(width))
+        return made
+
+    return blocks
 
 
 def build_model(config: ModelConfig) -> KeypointNet:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.model.blocks import ConvNorm, RepConv, RowContext, conv_chain
+from train.model.blocks import ConvNorm, RepConv, conv_chain
+
+# (level, width) -> what a unit's branch at that level runs before its blocks.
+RowBlocks = Callable[[int, int], list[nn.Module]]
+
+
+def no_row_blocks(_level: int, _width: int) -> list[nn.Module]:
+    """For stages whose cells do not look along their rows."""
+    return []
 
 
 class Exchange(nn.Module):
@@ -37,21 +45,21 @@ class Exchange(nn.Module):
 
 
 class Unit(nn.Module):
-    """Blocks on every branch, then an exchange; ``row_context`` branches see their rows first."""
+    """On every branch what ``row_blocks`` gives and then its blocks; then an exchange."""
 
     def __init__(
         self,
         widths: Sequence[int],
         blocks: Sequence[int],
         point_branch: bool,
-        row_context: Sequence[bool],
+        row_blocks: RowBlocks,
         exchange: bool,
     ) -> None:
         super().__init__()
         self.branches = nn.ModuleList()
-        for width, count, sees_row in zip(widths, blocks, row_context, strict=True):
+        for level, (width, count) in enumerate(zip(widths, blocks, strict=True)):
             chain = conv_chain([width] * (count + 1), [1] * count, point_branch)
-            self.branches.append(nn.Sequential(RowContext(width), *chain) if sees_row else chain)
+            self.branches.append(nn.Sequential(*row_blocks(level, width), *chain))
         self.exchange = Exchange(widths) if exchange else nn.Identity()
 
     def forward(self, branches: list[Tensor]) -> list[Tensor]:
@@ -70,13 +78,13 @@ class Stage(nn.Module):
         widths: Sequence[int],
         units: Sequence[Sequence[int]],
         point_branch: bool,
-        row_context: Sequence[bool],
+        row_blocks: RowBlocks = no_row_blocks,
         last_exchange: bool = True,
     ) -> None:
         super().__init__()
         self.transition = RepConv(widths[-2], widths[-1], 2, point_branch)
         self.units = nn.ModuleList(
-            Unit(widths, blocks, point_branch, row_context, last_exchange or n < len(units) - 1)
+            Unit(widths, blocks, point_branch, row_blocks, last_exchange or n < len(units) - 1)
             for n, blocks in enumerate(units)
         )
 

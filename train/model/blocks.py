@@ -109,6 +109,39 @@ class RowContext(nn.Module):
         return x + self.mix(x.amax(dim=3, keepdim=True))
 
 
+class RowAttention(nn.Module):
+    """Lets every cell look at the other cells of its row, one row at a time.
+
+    The gap and the piece are the two alike shapes of one row: comparing cells finds the pair, and
+    a bias for each distance tells which of the two lies where. Adds to its input; starts at zero.
+    Source: axial attention (Ho et al. 2019) along the width, relative-position bias as in Swin
+    (Liu et al. 2021).
+    """
+
+    def __init__(self, channels: int, row_cells: int, heads: int = 4, head_channels: int = 16):
+        super().__init__()
+        self.heads, self.head_channels = heads, head_channels
+        self.query_key_value = ConvNorm(channels, 3 * heads * head_channels)
+        self.project = ConvNorm(heads * head_channels, channels)
+        nn.init.zeros_(self.project.norm.weight)
+        self.distance_bias = nn.Parameter(torch.zeros(heads, 2 * row_cells - 1))
+        columns = torch.arange(row_cells)
+        distance = columns[None, :] - columns[:, None] + row_cells - 1
+        self.register_buffer("distance", distance, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows, columns = x.shape[2:]
+        packed = self.query_key_value(x)
+        # [B, 3, heads, channels, rows, columns] with the cells of a row last but one.
+        split = packed.unflatten(1, (3, self.heads, self.head_channels))
+        query, key, value = split.permute(1, 0, 2, 4, 5, 3).unbind(0)
+        score = (query * self.head_channels**-0.5) @ key.transpose(-1, -2)
+        score = score + self.distance_bias[:, self.distance].unsqueeze(1)
+        seen = score.softmax(dim=-1) @ value
+        gathered = seen.permute(0, 1, 4, 2, 3).reshape(x.shape[0], -1, rows, columns)
+        return x + self.project(gathered)
+
+
 def conv_chain(widths: list[int], strides: list[int], point_branch: bool) -> nn.Sequential:
     """RepConv blocks one after another through ``widths``, one stride for each block."""
     pairs = zip(pairwise(widths), strides, strict=True)

@@ -1,7 +1,7 @@
 """The picture generator: slider puzzles with exact truth, one seed one picture, bit for bit."""
 
-from train.synth.background import Backgrounds
 from train.synth.families import FAMILIES
+from train.synth.photos import Backgrounds
 from train.synth.sample import DIFFICULTIES, Sample, SynthOptions
 from train.synth.scene import GENERATOR_VERSION, render
 

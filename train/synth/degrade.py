@@ -127,7 +127,7 @@ def _jpeg(rng: np.random.Generator, picture: Picture) -> tuple[Picture, float]:
     return cv2.imdecode(data, cv2.IMREAD_COLOR), 0.0
 
 
-# In order of application (optics, sensor, tone, encoder); the probabilities add up to about 1.6,
+# In order of application (optics, sensor, tone, encoder); the probabilities add up to about 1.7,
 # so that half of the pictures get none or one.
 _EFFECTS: dict[str, tuple[float, _Effect]] = {
     "blur": (0.13, _blur),
@@ -135,7 +135,7 @@ _EFFECTS: dict[str, tuple[float, _Effect]] = {
     "sensor-noise": (0.07, _sensor_noise),
     "gaussian-noise": (0.15, _gaussian_noise),
     "salt": (0.04, _salt),
-    "perlin-noise": (0.08, _perlin),
+    "perlin-noise": (0.15, _perlin),
     "gamma": (0.15, _gamma),
     "contrast": (0.20, _contrast),
     "colour-cast": (0.12, _colour_cast),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from train.synth.degrade import DEGRADATIONS
 from train.synth.families import FAMILIES, kind_of
 
 # In the order in which the class of a picture with several of these properties is decided.
@@ -42,12 +43,11 @@ class SynthOptions:
     ambiguous_probability: float = 0.02
     rotation_probability: float = 0.12
     max_rotation_deg: float = 45.0
-    perlin_probability: float = 0.12
     highlight_probability: float = 0.1
     no_gap_probability: float = 0.04
     no_piece_probability: float = 0.03
     furniture_probability: float = 0.5
-    degrade: bool = True
+    degradations: tuple[str, ...] = DEGRADATIONS
     leave_out: frozenset[str] = frozenset()
     require: frozenset[str] = frozenset()
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from train.synth.background import Backgrounds, choose_background
-from train.synth.degrade import DEGRADATIONS, Degradation, degrade
+from train.synth.background import choose_background
+from train.synth.degrade import degrade
 from train.synth.families import allowed_families, draw_family
 from train.synth.furniture import add_furniture
 from train.synth.gaps import GapStyle, draw_gap_style, paint_gap
 from train.synth.layout import Layout, draw_layout
-from train.synth.noise import perlin_noise
 from train.synth.patch import Plane, rasterise
+from train.synth.photos import Backgrounds
 from train.synth.pieces import draw_piece_style, paint_piece
 from train.synth.sample import Sample, SynthOptions
 
@@ -70,19 +70,12 @@ def render(
         _paint_slider(rng, picture, source, layout, families)
     if wants_furniture and not furniture_below:
         furniture = _furnish(rng, picture, options, boxes)
-    perlin_levels = 0.0
-    if rng.random() < options.perlin_probability:
-        perlin_levels = float(rng.uniform(6, 28))
-        picture = _add_perlin(rng, picture, perlin_levels)
-    wear = Degradation((), 0.0)
-    if options.degrade:
-        picture, wear = degrade(rng, picture, DEGRADATIONS)
-    noise = max(wear.noise_sigma, perlin_levels / 2)  # a Perlin field's deviation: about a half
+    picture, wear = degrade(rng, picture, options.degradations)
     families |= {
         "shape": layout.shape,
         "background": background,
         "furniture": "+".join(furniture),
-        "effects": "+".join([*wear.names, *(["perlin"] if perlin_levels else [])]),
+        "effects": "+".join(wear.names),
     }
     angle_known = has_gap and has_piece and layout.angle_defined
     return Sample(
@@ -90,7 +83,9 @@ def render(
         gap_picture_xy=_point(layout.gap_xy) if has_gap else None,
         slider_picture_xy=_point(layout.slider_xy) if has_piece else None,
         angle_deg=layout.angle_deg if angle_known else None,
-        difficulty=_difficulty(layout, has_gap, has_piece, noise, contrast, picture.shape[:2]),
+        difficulty=_difficulty(
+            layout, has_gap, has_piece, wear.noise_sigma, contrast, picture.shape[:2]
+        ),
         families=families,
         piece_size_px=layout.size_px,
     )
@@ -166,13 +161,6 @@ def _highlight(
     weight: Plane = np.exp(-(dx * dx))[None, :] * np.exp(-(dy * dy))[:, None]
     weight *= np.float32(rng.uniform(0.2, 0.6))
     picture[:] = (picture + weight[..., None] * (255 - picture.astype(np.float32))).astype(np.uint8)
-
-
-def _add_perlin(rng: np.random.Generator, picture: Picture, levels: float) -> Picture:
-    height, width = picture.shape[:2]
-    cell = int(rng.integers(6, 48))
-    field = perlin_noise(rng, width, height, cell, int(rng.integers(1, 4))) * np.float32(levels)
-    return np.clip(picture + field[..., None], 0, 255).astype(np.uint8)
 
 
 def _difficulty(

@@ -1,10 +1,11 @@
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from train.config import ModelConfig
 from train.model import KeypointNet, activate, build_model, fold
-from train.model.blocks import ConvNorm, RepConv, RowContext
+from train.model.blocks import ConvNorm, RepConv, RowAttention, RowContext
 
 SMALL = ModelConfig(
     widths=(4, 6, 8, 10),
@@ -66,9 +67,13 @@ def test_a_block_folds_into_the_same_function(block: RepConv | ConvNorm) -> None
     assert not any(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
 
 
-@pytest.mark.parametrize("changes", [{}, {"row_context": False}, {"point_branch": False}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"row_context": False, "row_attention": False}, {"point_branch": False}]
+)
 @torch.no_grad()
-def test_the_folded_network_gives_the_same_outputs(changes: dict[str, bool], canvas: Tensor) -> None:
+def test_the_folded_network_gives_the_same_outputs(
+    changes: dict[str, bool], canvas: Tensor
+) -> None:
     model = small_net(**changes)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     folded = fold(model)
@@ -101,7 +106,7 @@ def test_outputs_have_the_documented_names_shapes_and_ranges(canvas: Tensor) -> 
         assert raw[:, first : first + 2].abs().max() > 0.5
         assert torch.equal(outputs[name], raw[:, first : first + 2].clamp(-0.5, 0.5))
     assert torch.equal(outputs["angle"], raw[:, 6:8])
-    assert all(torch.equal(a, b) for a, b in zip(activate(raw).values(), outputs.values()))
+    assert all(torch.equal(value, outputs[name]) for name, value in activate(raw).items())
 
 
 @torch.no_grad()
@@ -120,33 +125,62 @@ def test_raw_outputs_stay_float32_under_autocast(canvas: Tensor) -> None:
     assert not torch.equal(raw, raw.bfloat16().float())
 
 
+@pytest.mark.parametrize(
+    ("block", "rows"), [(RowContext(5), [6, 7, 8]), (RowAttention(5, row_cells=32), [7])]
+)
 @torch.no_grad()
-def test_row_context_reaches_the_whole_row_and_little_else() -> None:
-    torch.manual_seed(1)
-    block = RowContext(5)
+def test_a_row_block_reaches_the_whole_row_and_little_else(
+    block: nn.Module, rows: list[int]
+) -> None:
     lived_in(block)
-    x = torch.randn(1, 5, 16, 32)
+    x = torch.randn(1, 5, 16, 32, generator=torch.Generator().manual_seed(1))
     moved = x.clone()
     moved[..., 7, 2] += 5
     changed = (block(moved) != block(x)).any(dim=1)[0]
-    rows = changed.any(dim=1).nonzero().flatten().tolist()
-    assert rows == [6, 7, 8]
+    assert changed.any(dim=1).nonzero().flatten().tolist() == rows
     assert changed[7].all()
 
 
 @torch.no_grad()
-def test_with_row_context_the_two_points_see_each_other() -> None:
+def test_row_attention_against_loops() -> None:
+    block = RowAttention(6, row_cells=7, heads=2, head_channels=3)
+    lived_in(block)
+    block.distance_bias.normal_(0, 1, generator=torch.Generator().manual_seed(2))
+    x = torch.randn(2, 6, 3, 7, generator=torch.Generator().manual_seed(1))
+    packed = block.query_key_value(x).reshape(2, 3, 2, 3, 3, 7)
+    seen = torch.zeros(2, 6, 3, 7)
+    for b, head, row, column in np.ndindex(2, 2, 3, 7):
+        query, key, value = packed[b, :, head, :, row]
+        scores = [
+            float(query[:, column] @ key[:, other]) / 3**0.5
+            + float(block.distance_bias[head, other - column + 6])
+            for other in range(7)
+        ]
+        share = torch.tensor(scores).softmax(0)
+        seen[b, head * 3 : head * 3 + 3, row, column] = value @ share
+    torch.testing.assert_close(block(x), x + block.project(seen), atol=1e-5, rtol=1e-4)
+
+
+def test_fresh_row_attention_changes_nothing() -> None:
+    x = torch.randn(1, 6, 3, 7)
+    assert torch.equal(RowAttention(6, row_cells=7)(x), x)
+
+
+@torch.no_grad()
+def test_the_two_points_see_each_other_only_through_the_row_blocks() -> None:
     """A change at the left edge moves the outputs at the right edge, 500 pixels away."""
     x = torch.rand(1, 4, 256, 512, generator=torch.Generator().manual_seed(4))
     moved = x.clone()
     moved[..., 100:140, 8:48] = 0
-    differences = []
-    for row_context in (True, False):
-        model = small_net(row_context=row_context, stage3=((0, 0, 0),), stage4=((0, 1, 1, 0),))
+    for context, attention in ((True, False), (False, True), (False, False)):
+        model = small_net(
+            row_context=context,
+            row_attention=attention,
+            stage3=((0, 0, 0),),
+            stage4=((0, 1, 1, 0),),
+        )
         delta = (model.forward_raw(moved) - model.forward_raw(x)).abs()
-        differences.append(float(delta[..., 29:31, -4:].max()))
-    assert differences[0] > 0
-    assert differences[1] == 0
+        assert bool(delta[..., 29:31, -4:].max() > 0) is (context or attention)
 
 
 def test_gradients_reach_every_parameter(canvas: Tensor) -> None:

@@ -160,7 +160,8 @@ def test_gap_and_piece_are_visible() -> None:
         inside = patch.alpha > 0.5
         change = np.abs(picture[patch.window].astype(float) - before[patch.window])[inside]
         assert change.mean() == pytest.approx(contrast, abs=1.0)
-        assert contrast > 4, (index, style)
+        # An outline may lie outside the gap's pixels, where this contrast is measured.
+        assert contrast > (1 if style.edge.name == "outline" else 4), (index, style)
         _paint_slider(rng, picture, source, layout, families)
         patch = rasterise(layout.slider_picture_xy, 340, 190, 0)
         change = np.abs(picture[patch.window].astype(float) - before[patch.window])

@@ -1,0 +1,172 @@
+"""Put a bundle together, publish it whole, and record what was measured on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from compress.errors import CompressionError
+from compress.quantize import IrModel
+from runtime import Bundle, BundleError, Locator
+from runtime.bundle import MANIFEST_NAME, Artefact, Golden, Manifest, sha256_of, write_bundle
+from runtime.geometry import Picture
+from train.synth import GENERATOR_VERSION, render
+
+GOLDEN_PICTURE = "golden.png"
+_GOLDEN_SEED = 30_002
+# Role -> file name.
+_FP32_FILES = {"model": "fp32.onnx"}
+_INT8_FILES = {"model": "int8.xml", "weights": "int8.bin"}
+_PACKAGES = ("torch", "onnx", "openvino", "nncf", "numpy", "opencv-python-headless")
+
+
+def producing_versions() -> dict[str, str]:
+    """Versions of everything that decides what a bundle holds."""
+    packages = {name: version(name) for name in _PACKAGES}
+    return packages | {"picture generator": str(GENERATOR_VERSION)}
+
+
+def fp32_artefact(model: bytes) -> tuple[Artefact, dict[str, bytes]]:
+    """The entry of fp32.onnx and its file, name -> content."""
+    return _artefact(_FP32_FILES, [model], "onnx", "fp32", ("openvino", "onnxruntime"))
+
+
+def int8_artefact(model: IrModel) -> tuple[Artefact, dict[str, bytes]]:
+    """The entry of int8.xml and int8.bin and their files, name -> content."""
+    contents = [model.xml, model.weights]
+    return _artefact(_INT8_FILES, contents, "openvino-ir", "int8", ("openvino",))
+
+
+def _artefact(
+    roles: dict[str, str],
+    contents: list[bytes],
+    model_format: str,
+    precision: str,
+    backends: tuple[str, ...],
+) -> tuple[Artefact, dict[str, bytes]]:
+    digests = {role: sha256_of(data) for role, data in zip(roles, contents, strict=True)}
+    artefact = Artefact(roles, digests, model_format, precision, backends, measured={})
+    return artefact, dict(zip(roles.values(), contents, strict=True))
+
+
+def golden_picture() -> Picture:
+    """The self-test's picture: the first of a fixed stream that is of difficulty normal."""
+    index = 0
+    while (sample := render(_GOLDEN_SEED, index)).difficulty != "normal":
+        index += 1
+    return sample.picture
+
+
+def publish(output: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
+    """Add the golden picture with every precision's answer, and write the bundle whole.
+
+    output: the bundle's folder: a new one, an empty one, or a bundle that is then replaced.
+    manifest: without a golden picture; files: file name -> content.
+    Raises CompressionError when the folder holds anything else, OSError when it cannot be written.
+    """
+    picture = golden_picture()
+    encoded = cv2.imencode(".png", picture)[1].tobytes()
+    files = {**files, GOLDEN_PICTURE: encoded}
+    with _replacing(output) as folder:
+        unanswered = Golden(GOLDEN_PICTURE, sha256_of(encoded), answer={})
+        opened = write_bundle(folder, dataclasses.replace(manifest, golden=unanswered), files)
+        answer = {}
+        for precision in opened.precisions:
+            with Locator(precision, bundle=folder) as locator:
+                answer[precision] = locator.predict(encoded).to_dict()
+        golden = dataclasses.replace(unanswered, answer=answer)
+        write_bundle(folder, dataclasses.replace(manifest, golden=golden), files)
+    return Bundle.open(output)
+
+
+@contextmanager
+def _replacing(output: Path) -> Iterator[Path]:
+    """A new folder beside `output` that takes its place when the block ends well."""
+    check_replaceable(output)
+    output = output.resolve()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    fresh, old = (output.with_name(f".{output.name}.{os.getpid()}.{end}") for end in ("new", "old"))
+    fresh.mkdir()
+    try:
+        yield fresh
+        if output.exists():
+            output.rename(old)
+        fresh.rename(output)
+    except BaseException:
+        if old.exists():
+            old.rename(output)
+        raise
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def check_replaceable(output: Path) -> None:
+    """Refuse to replace a folder that holds anything but a bundle: it would be lost.
+
+    Raises CompressionError naming what is in the way.
+    """
+    if not output.exists():
+        return
+    if not output.is_dir():
+        raise CompressionError(f"{output} is a file: give a folder for the bundle")
+    known = {MANIFEST_NAME, GOLDEN_PICTURE, *_FP32_FILES.values(), *_INT8_FILES.values()}
+    with suppress(BundleError):  # no manifest, or a damaged one: the usual names must do
+        artefacts = Bundle.open(output).manifest.artefacts.values()
+        known.update(name for artefact in artefacts for name in artefact.files.values())
+    if foreign := sorted({path.name for path in output.iterdir()} - known):
+        raise CompressionError(
+            f"{output} holds {foreign[0]}, which is no part of a bundle: give an empty folder"
+        )
+
+
+def record_measurement(
+    bundle_dir: str | os.PathLike[str], precision: str, testset: str, result: Mapping[str, Any]
+) -> Bundle:
+    """Write what was measured on a test set into the manifest, replacing an earlier figure.
+
+    precision: as the bundle holds it; every artefact of that precision gets the entry.
+    testset: the set's name.
+    result: JSON values, among them the set's `fingerprint`; a figure that is not finite (nothing
+        to measure) becomes null.
+    The manifest is replaced atomically. Raises CompressionError for a precision that the bundle
+    does not hold or a result without fingerprint, BundleError for a damaged bundle.
+    """
+    bundle = Bundle.open(bundle_dir)
+    if precision not in bundle.precisions:
+        held = ", ".join(bundle.precisions)
+        raise CompressionError(f"{bundle.directory} holds {held}, not {precision}")
+    if not isinstance(result.get("fingerprint"), str):
+        raise CompressionError(f"the result of {testset!r} has no fingerprint of its pictures")
+    manifest = bundle.manifest
+    artefacts = {
+        name: dataclasses.replace(a, measured={**a.measured, testset: _finite(dict(result))})
+        if a.precision == precision
+        else a
+        for name, a in manifest.artefacts.items()
+    }
+    files = {
+        a.files[role]: data
+        for a in manifest.artefacts.values()
+        for role, data in bundle.read(a).items()
+    }
+    if manifest.golden:
+        files[manifest.golden.picture] = bundle.read_golden(manifest.golden)
+    return write_bundle(bundle.directory, dataclasses.replace(manifest, artefacts=artefacts), files)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
