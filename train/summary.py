@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from runtime.geometry import CANVAS_HEIGHT, CANVAS_WIDTH
 from train.config import Config, ConfigError, ModelConfig, load_config
@@ -39,20 +39,16 @@ class Row:
 def summarise(config: ModelConfig) -> list[Row]:
     """The stages of the folded network in order, then their total."""
     net = fold(build_model(config))
-    stages = {attribute: net.get_submodule(attribute) for attribute, _, _ in REFERENCE}
-    macs = dict.fromkeys(stages, 0)
-    hooks = [
-        module.register_forward_hook(_counter(macs, attribute))
-        for attribute, stage in stages.items()
-        for module in stage.modules()
-        if isinstance(module, nn.Conv2d)
-    ]
-    with torch.no_grad():
-        net.forward_raw(torch.zeros(1, 4, CANVAS_HEIGHT, CANVAS_WIDTH))
-    for hook in hooks:
-        hook.remove()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        net(torch.zeros(1, 4, CANVAS_HEIGHT, CANVAS_WIDTH))
+    flops = counter.get_flop_counts()
     rows = [
-        Row(name, sum(p.numel() for p in stages[attribute].parameters()), macs[attribute], number)
+        Row(
+            name,
+            sum(p.numel() for p in net.get_submodule(attribute).parameters()),
+            sum(flops[f"{type(net).__name__}.{attribute}"].values()) // 2,
+            number,
+        )
         for attribute, name, number in REFERENCE
     ]
     total = Row(
@@ -86,16 +82,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     sys.stdout.write(format_table(summarise(config.model)) + "\n")
     return 0
-
-
-def _counter(
-    macs: dict[str, int], attribute: str
-) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-    def count(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        assert isinstance(module.weight, Tensor)
-        macs[attribute] += module.weight.numel() * output.shape[2] * output.shape[3]
-
-    return count
 
 
 if __name__ == "__main__":

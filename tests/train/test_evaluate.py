@@ -25,7 +25,7 @@ def sample(difficulty: str, gap: tuple[float, float] | None, angle: float | None
     return Sample(picture, gap, (20.0, 50.0), angle, difficulty, {}, 40.0)
 
 
-@pytest.fixture()
+@pytest.fixture
 def summary() -> dict[str, object]:
     outcomes = Outcomes()
     outcomes.add(sample("normal", (100.0, 50.0)), answer((103.0, 54.0), (20.0, 50.0)))

@@ -261,3 +261,14 @@ def test_the_command_saves_when_it_is_terminated_and_resumes(tmp_path: Path) -> 
     assert process.returncode == 130, output
     assert "stopped at step" in output
     assert 0 < checkpoint.load(last)["global_step"] < 800
+
+
+def test_weights_of_a_checkpoint_start_a_new_run(whole: Path, tmp_path: Path) -> None:
+    state = TrainState(small_config(tmp_path), CPU)
+    state.start_from(whole / "best_model.pth")
+    taken, _ = checkpoint.load_model(whole / "best_model.pth")
+    for network in (state.model, state.evaluated_model):
+        for name, value in network.state_dict().items():
+            assert torch.equal(value, taken.state_dict()[name]), name
+    assert state.global_step == 0
+    assert state.metrics == {"best_mae": float("inf")}

@@ -35,7 +35,6 @@ FAMILIES: Mapping[str, Mapping[str, float]] = {
         "noise-fill": 0.8,
         "gradient-fill": 1.0,
         "solid": 1.5,
-        "patch": 0.6,
         "faint": 1.0,
         "outline-only": 0.8,
         "spotlight": 1.0,

@@ -11,12 +11,14 @@ import numpy.typing as npt
 
 from train.synth.edges import EdgeStyle, blend, draw_edge, paint_edge
 from train.synth.noise import fractal_noise
-from train.synth.patch import Patch, Plane, soften
+from train.synth.patch import Patch, Plane, ellipse_kernel, soften
 
-# A gap must change its pixels by this many grey levels on average, or by this share of the
-# local texture's deviation if that is more: below, the point is invisible and the label a lie.
-_MIN_CONTRAST = 7.0
-_MIN_CONTRAST_OF_TEXTURE = 0.3
+# A gap must change its pixels by this many grey levels on average, or by this share of the local
+# texture's deviation (up to a limit): below, the point is invisible and the label a lie.
+_MIN_CONTRAST = 8.0
+_MIN_CONTRAST_OF_TEXTURE = 0.4
+_MAX_FLOOR = 24.0
+_MIN_OUTLINE_CONTRAST = 30.0
 
 Fill = Callable[[Plane, "GapStyle"], Plane]
 
@@ -80,18 +82,43 @@ def paint_gap(
     before = picture[patch.window].astype(np.float32)
     alpha = soften(patch.alpha, style.softness_px)
     inside = patch.alpha > 0.5
-    texture = float(before[inside].std()) if inside.any() else 0.0
-    floor = strength * max(_MIN_CONTRAST, min(_MIN_CONTRAST_OF_TEXTURE * texture, 18.0))
-    filled = blend(before, _FILLS[style.fill](before, style), alpha * (style.opacity * strength))
-    after = paint_edge(filled, alpha, style.edge, strength)
-    contrast = _contrast(before, after, inside)
-    if contrast < floor and style.edge.name != "outline":
-        dark = float(before.mean()) > 90
-        share = min(0.9, (floor - contrast + 4) / (float(before.mean()) if dark else 150.0))
-        after = blend(after, 0.0 if dark else 255.0, alpha * np.float32(share))
-        contrast = _contrast(before, after, inside)
+    after = _painted(before, alpha, style, strength)
+    if style.edge.name == "outline":
+        ring = cv2.dilate(patch.alpha, ellipse_kernel(2)) - cv2.erode(
+            patch.alpha, ellipse_kernel(2)
+        )
+        if _contrast(before, after, ring > 0.5) < strength * _MIN_OUTLINE_CONTRAST:
+            after = _painted(before, alpha, _other_outline(style, before), strength)
+    else:
+        after = _made_visible(before, after, alpha, inside, strength)
     picture[patch.window] = np.clip(after, 0, 255).astype(np.uint8)
-    return contrast
+    return _contrast(before, after, inside)
+
+
+def _painted(before: Plane, alpha: Plane, style: GapStyle, strength: float) -> Plane:
+    filled = blend(before, _FILLS[style.fill](before, style), alpha * (style.opacity * strength))
+    return paint_edge(filled, alpha, style.edge, strength)
+
+
+def _other_outline(style: GapStyle, before: Plane) -> GapStyle:
+    """The style with an outline that stands out from what is there."""
+    colour = (255.0,) * 3 if before.mean() < 128 else (0.0,) * 3
+    return replace(style, edge=replace(style.edge, colour=colour, opacity=0.8))
+
+
+def _made_visible(
+    before: Plane, after: Plane, alpha: Plane, inside: npt.NDArray[np.bool_], strength: float
+) -> Plane:
+    """`after`, darkened or lightened further where it hardly differs from `before`."""
+    texture = float(before[inside].std()) if inside.any() else 0.0
+    floor = strength * max(_MIN_CONTRAST, min(_MIN_CONTRAST_OF_TEXTURE * texture, _MAX_FLOOR))
+    contrast = _contrast(before, after, inside)
+    if contrast >= floor:
+        return after
+    brightness = float(after[inside].mean()) if inside.any() else 128.0
+    dark = brightness > 90
+    share = min(0.9, (floor - contrast + 4) / (brightness if dark else 255 - brightness))
+    return blend(after, 0.0 if dark else 255.0, alpha * np.float32(share))
 
 
 def _contrast(before: Plane, after: Plane, inside: npt.NDArray[np.bool_]) -> float:
@@ -152,11 +179,6 @@ def _gradient(window: Plane, style: GapStyle) -> Plane:
     return np.asarray(first + ramp * (second - first), np.float32)
 
 
-def _other_texture(window: Plane, style: GapStyle) -> Plane:
-    flipped = window[::-1, ::-1]
-    return np.roll(flipped, flipped.shape[1] // 3, axis=1) * np.float32(0.9)
-
-
 def _undimmed(window: Plane, style: GapStyle) -> Plane:
     return window / np.float32(style.dim)
 
@@ -169,7 +191,6 @@ _FILLS: dict[str, Fill] = {
     "noise-fill": _noise,
     "gradient-fill": _gradient,
     "solid": _flat,
-    "patch": _other_texture,
     "faint": _flat,
     "outline-only": _dark,
     "spotlight": _undimmed,
@@ -183,7 +204,6 @@ _OPACITY: dict[str, tuple[float, float]] = {
     "noise-fill": (0.35, 1.0),
     "gradient-fill": (0.4, 1.0),
     "solid": (0.75, 1.0),
-    "patch": (0.7, 1.0),
     "faint": (0.06, 0.16),
     "outline-only": (0.0, 0.06),
     "spotlight": (0.7, 1.0),

@@ -57,7 +57,7 @@ def test_every_class_and_family_occurs(many: list[Sample]) -> None:
     classes = Counter(sample.difficulty for sample in many)
     assert set(classes) == set(DIFFICULTIES)
     assert classes["normal"] > 100
-    for kind, at_least in {"shape": 11, "gap_fill": 11, "gap_edge": 5, "piece_edge": 5}.items():
+    for kind, at_least in {"shape": 11, "gap_fill": 10, "gap_edge": 5, "piece_edge": 5}.items():
         assert len({sample.families[kind] for sample in many}) == at_least
 
 
