@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from compress.export import deployed_onnx
 from train import checkpoint
 from train.config import Config, ModelConfig, plain
-from train.model import KeypointNet, build_model
+from train.model import KeypointNet, build_model, fold
 
 TINY = ModelConfig(
     widths=(8, 8, 8, 8),
@@ -29,6 +30,12 @@ def tiny_net(seed: int = 0) -> KeypointNet:
             torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
     torch.nn.init.normal_(net.head.out.weight, std=0.5)
     return net.eval()
+
+
+@pytest.fixture(scope="session")
+def onnx_bytes() -> bytes:
+    """The deployed graph of `tiny_net()` as ONNX, with the row prior on."""
+    return deployed_onnx(fold(tiny_net()), 1.0)
 
 
 @pytest.fixture(scope="session")

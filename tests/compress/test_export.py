@@ -22,11 +22,6 @@ def net():
     return fold(tiny_net())
 
 
-@pytest.fixture(scope="module")
-def onnx_bytes(net):
-    return deployed_onnx(net, 1.0)
-
-
 def _ports(ports):
     return {
         port.name: (

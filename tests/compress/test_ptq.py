@@ -98,7 +98,15 @@ def test_a_damaged_bundle_may_be_replaced(copy):
     package.check_replaceable(copy)
 
 
-def test_a_failure_half_way_leaves_the_old_bundle(checkpoint_path, copy, monkeypatch):
+def _publish_again(folder: Path, output: Path) -> None:
+    """Publish the bundle of one folder to another, with another row agreement."""
+    manifest = Bundle.open(folder).manifest
+    names = [name for entry in manifest.artefacts.values() for name in entry.files.values()]
+    changed = dataclasses.replace(manifest, golden=None, row_agreement=0.5)
+    package.publish(output, changed, {name: (folder / name).read_bytes() for name in names})
+
+
+def test_a_failure_half_way_leaves_the_old_bundle(bundle_dir, copy, monkeypatch):
     before = _content(copy)
 
     def fail(*_args, **_kwargs):
@@ -106,12 +114,12 @@ def test_a_failure_half_way_leaves_the_old_bundle(checkpoint_path, copy, monkeyp
 
     monkeypatch.setattr(package, "Locator", fail)
     with pytest.raises(RuntimeError, match="power cut"):
-        _ptq(checkpoint_path, copy)
+        _publish_again(bundle_dir, copy)
     assert _content(copy) == before
     assert [path.name for path in copy.parent.iterdir()] == ["bundle"]
 
 
-def test_a_failure_while_swapping_leaves_the_old_bundle(checkpoint_path, copy, monkeypatch, capsys):
+def test_a_failure_while_swapping_leaves_the_old_bundle(bundle_dir, copy, monkeypatch):
     before = _content(copy)
     rename = Path.rename
 
@@ -120,21 +128,19 @@ def test_a_failure_while_swapping_leaves_the_old_bundle(checkpoint_path, copy, m
             raise OSError("disk full")
         return rename(self, target)
 
-    monkeypatch.setattr(Path, "rename", fail_for_the_new_one)
-    assert _ptq(checkpoint_path, copy) == 2
-    assert capsys.readouterr().err == "error: disk full\n"
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
+        patch.setattr(Path, "rename", fail_for_the_new_one)
+        _publish_again(bundle_dir, copy)
     assert _content(copy) == before
     assert [path.name for path in copy.parent.iterdir()] == ["bundle"]
+    _publish_again(bundle_dir, copy)
+    assert Bundle.open(copy).manifest.row_agreement == 0.5
 
 
 def test_publish_itself_refuses_a_folder_with_anything_else(bundle_dir, tmp_path):
-    manifest = dataclasses.replace(Bundle.open(bundle_dir).manifest, golden=None)
-    files = {
-        name: data for name, data in _content(bundle_dir).items() if name[:4] in ("fp32", "int8")
-    }
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(CompressionError, match=r"notes\.txt"):
-        package.publish(tmp_path, manifest, files)
+        _publish_again(bundle_dir, tmp_path)
     assert _content(tmp_path) == {"notes.txt": b"mine"}
 
 

@@ -5,17 +5,15 @@ import openvino as ov
 import pytest
 
 from compress.calibration import CalibrationSet
-from compress.export import deployed_onnx
-from compress.quantize import decode_operations, executed_layers, layer_table, quantize
-from tests.compress.conftest import tiny_net
-from train.model import fold
+from compress.quantize import (
+    IrModel,
+    decode_operations,
+    executed_layers,
+    layer_table,
+    quantize,
+)
 
 DECODE_ONLY = {"Sigmoid", "ReduceMin", "Gather", "GatherElements", "Floor", "Equal"}
-
-
-@pytest.fixture(scope="module")
-def onnx_bytes():
-    return deployed_onnx(fold(tiny_net()), 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +57,6 @@ def test_every_convolution_executes_in_int8(int8, onnx_bytes):
 
 
 def test_a_network_that_was_not_quantised_is_told_as_such(onnx_bytes, tmp_path):
-    from compress.quantize import IrModel
-
     ov.save_model(ov.Core().read_model(onnx_bytes), tmp_path / "m.xml", compress_to_fp16=False)
     fp32 = IrModel((tmp_path / "m.xml").read_bytes(), (tmp_path / "m.bin").read_bytes())
     layers = {row.kind: row for row in executed_layers(fp32)}

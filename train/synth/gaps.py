@@ -15,10 +15,11 @@ from train.synth.patch import Patch, Plane, ellipse_kernel, soften
 
 # A gap must change its pixels by this many grey levels on average, or by this share of the local
 # texture's deviation (up to a limit): below, the point is invisible and the label a lie.
-_MIN_CONTRAST = 8.0
-_MIN_CONTRAST_OF_TEXTURE = 0.4
-_MAX_FLOOR = 24.0
-_MIN_OUTLINE_CONTRAST = 30.0
+_MIN_CONTRAST = 14.0
+_MIN_CONTRAST_OF_TEXTURE = 0.5
+_MAX_FLOOR = 36.0
+_FAINT_SHARE = 0.6  # of these, for the family that is meant to be almost invisible
+_MIN_OUTLINE_CONTRAST = 45.0
 
 Fill = Callable[[Plane, "GapStyle"], Plane]
 
@@ -90,7 +91,8 @@ def paint_gap(
         if _contrast(before, after, ring > 0.5) < strength * _MIN_OUTLINE_CONTRAST:
             after = _painted(before, alpha, _other_outline(style, before), strength)
     else:
-        after = _made_visible(before, after, alpha, inside, strength)
+        wanted = strength * (_FAINT_SHARE if style.fill == "faint" else 1.0)
+        after = _made_visible(before, after, alpha, inside, wanted)
     picture[patch.window] = np.clip(after, 0, 255).astype(np.uint8)
     return _contrast(before, after, inside)
 
@@ -107,11 +109,14 @@ def _other_outline(style: GapStyle, before: Plane) -> GapStyle:
 
 
 def _made_visible(
-    before: Plane, after: Plane, alpha: Plane, inside: npt.NDArray[np.bool_], strength: float
+    before: Plane, after: Plane, alpha: Plane, inside: npt.NDArray[np.bool_], wanted: float
 ) -> Plane:
-    """`after`, darkened or lightened further where it hardly differs from `before`."""
+    """`after`, darkened or lightened further where it hardly differs from `before`.
+
+    wanted: 0..1, the share of the usual least contrast that this gap must have.
+    """
     texture = float(before[inside].std()) if inside.any() else 0.0
-    floor = strength * max(_MIN_CONTRAST, min(_MIN_CONTRAST_OF_TEXTURE * texture, _MAX_FLOOR))
+    floor = wanted * max(_MIN_CONTRAST, min(_MIN_CONTRAST_OF_TEXTURE * texture, _MAX_FLOOR))
     contrast = _contrast(before, after, inside)
     if contrast >= floor:
         return after

@@ -13,8 +13,8 @@ from train.synth.patch import Patch, Plane, soften
 
 # A piece must change the pixels it covers by this many grey levels on average, or by this share of
 # the local texture's deviation if that is more; else it gets an outline, or nobody could see it.
-_MIN_CONTRAST = 10.0
-_MIN_CONTRAST_OF_TEXTURE = 0.4
+_MIN_CONTRAST = 14.0
+_MIN_CONTRAST_OF_TEXTURE = 0.5
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ GENERATOR_VERSION = 1
 
 _PAD_PX = 12  # room around a shape for glows and shadows
 _NOISY_SIGMA = 5.0  # grey levels of noise from which a picture counts as "noise"
-_FAINT_CONTRAST = 12.0  # grey levels below which a gap counts as "low-contrast"
+_FAINT_CONTRAST = 15.0  # grey levels below which a gap counts as "low-contrast"
 _EDGE_PX = 3.0  # a gap this near the border counts as "edge"
 
 
