@@ -18,7 +18,9 @@ from runtime import Bundle
 
 
 def record_results(bundle_dir: Path, path: Path) -> str:
-    """Record every test set and precision that a results file holds; return what was recorded.
+    """Record the headline figures of every test set and precision that a results file holds.
+
+    Returns a line for each.
 
     Raises CompressionError for a file of another form, BundleError for a damaged bundle.
     """
@@ -29,7 +31,8 @@ def record_results(bundle_dir: Path, path: Path) -> str:
         for precision in precisions:
             if precision in result:
                 figures = _mapping(result[precision], path)
-                record_measurement(bundle_dir, precision, testset, {**shared, **figures})
+                headline = _mapping(figures.get("headline"), path)
+                record_measurement(bundle_dir, precision, testset, {**shared, **headline})
                 lines.append(f"{bundle_dir}: {precision} on {testset}")
     return "\n".join(lines)
 

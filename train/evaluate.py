@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -49,13 +50,16 @@ class Outcomes:
         for the gap, and appear as classes of their own.
         """
         clear = [d != "ambiguous" for d, *_ in self.samples]
+        everything = self._group(clear)
+        angle, abstained = self._angle_error_deg(), self._abstained()
         return {
-            "all": self._group(clear),
+            "headline": _headline(everything, angle["mean"], abstained),
+            "all": everything,
             "classes": {
                 name: self._group([d == name for d, *_ in self.samples]) for name in DIFFICULTIES
             },
-            "angle_error_deg": self._angle_error_deg(),
-            "abstained_on_negatives": self._abstained(),
+            "angle_error_deg": angle,
+            "abstained_on_negatives": abstained,
         }
 
     def _group(self, chosen: Sequence[bool]) -> dict[str, object]:
@@ -109,6 +113,18 @@ def _point_summary(rows: Sequence[tuple[Point, Point, bool]]) -> dict[str, objec
     return point_metrics(point_errors_px(found, true), ok).to_dict()
 
 
+def _headline(group: dict[str, object], angle_deg: float, abstained: float) -> dict[str, float]:
+    """The figures that a bundle's manifest keeps: flat, rounded."""
+    figures = {"angle_error_deg": angle_deg, "abstained_on_negatives": abstained}
+    for point in ("gap", "slider"):
+        row = _mapping(group[point])
+        figures |= {
+            f"{point}_{key}": row[key]
+            for key in ("mae_px", *(f"accuracy_{px}px" for px in THRESHOLDS_PX))
+        }
+    return {name: round(value, 4) for name, value in figures.items()}
+
+
 def evaluate(
     locators: dict[str, Locator], samples: Iterable[Sample]
 ) -> tuple[dict[str, Outcomes], str]:
@@ -148,7 +164,7 @@ def table(summary: dict[str, object]) -> str:
     return "\n".join(lines)
 
 
-def _mapping(value: object) -> dict[str, object]:
+def _mapping(value: object) -> dict[str, Any]:
     assert isinstance(value, dict)
     return value
 

@@ -66,3 +66,11 @@ def test_table_shows_every_class_that_occurs(summary: dict) -> None:
     for name in ("all", "normal", "rotated", "confusing", "ambiguous"):
         assert name in text
     assert "noise" not in text
+
+
+def test_headline_repeats_the_figures_flat(summary: dict) -> None:
+    headline = summary["headline"]
+    assert headline["gap_mae_px"] == pytest.approx(5 / 3, abs=1e-4)
+    assert headline["slider_accuracy_5px"] == 1
+    assert headline["angle_error_deg"] == pytest.approx(3)
+    assert headline["abstained_on_negatives"] == 0.5

@@ -1,0 +1,1 @@
+"""Measurements of what this project states: latency, on the machine that runs them."""
