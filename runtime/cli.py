@@ -160,10 +160,11 @@ def _line(path: Path, location: Location, *, as_json: bool) -> str:
     def point(keypoint: Keypoint) -> str:
         return f"({keypoint.x:.1f}, {keypoint.y:.1f}) score {keypoint.score:.2f}"
 
+    angle_deg = round(location.angle_deg, 1) + 0.0  # the sum turns -0.0 into 0.0
     verdict = "ok" if location.ok else f"not sure: {'; '.join(location.reasons)}"
     return (
         f"{path}: gap {point(location.gap)}, slider {point(location.slider)}, "
-        f"angle {location.angle_deg:.1f} deg, distance {location.distance_px:.1f} px, {verdict}"
+        f"angle {angle_deg:.1f} deg, distance {location.distance_px:.1f} px, {verdict}"
     )
 
 

@@ -112,6 +112,10 @@ class TrainState:
                 continued run another one than the interrupted.
         """
         saved = checkpoint.load(path, self.device)
+        if saved["optimizer_state_dict"] is None:
+            raise checkpoint.CheckpointError(
+                f"{path}: holds weights alone and cannot be resumed; start from it with --weights"
+            )
         changed = _differences(plain(self.config), saved["config"])
         if changed:
             raise checkpoint.CheckpointError(

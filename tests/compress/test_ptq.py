@@ -2,18 +2,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tomllib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+import train
 from compress import package, ptq, record
-from compress.calibration import from_folder, generated
+from compress.calibration import DEFAULT_SEED, from_folder, generated
 from compress.errors import CompressionError
 from compress.package import record_measurement
 from runtime import Bundle, BundleError, Locator
 from tests.compress.conftest import TINY
+from train.config import Config
 from train.synth import render
 
 PICTURES = 6
@@ -56,7 +59,7 @@ def test_manifest_says_what_was_made(bundle_dir):
     assert manifest.model.config == TINY.model_dump(mode="json")
     assert manifest.thresholds.min_score == 0.4
     assert manifest.calibration.count == PICTURES
-    assert manifest.calibration.sha256 == generated(PICTURES, 30_001, None).sha256
+    assert manifest.calibration.sha256 == generated(PICTURES, DEFAULT_SEED, None).sha256
     assert manifest.artefacts["fp32"].backends == ("openvino", "onnxruntime")
     assert manifest.artefacts["int8"].files == {"model": "int8.xml", "weights": "int8.bin"}
     assert manifest.versions.keys() >= {"torch", "nncf", "openvino", "picture generator"}
@@ -198,6 +201,12 @@ def test_generated_calibration_is_the_stream_letterboxed():
     scale = min(512 / width, 256 / height)
     assert inside.sum() == pytest.approx(width * height * scale**2, rel=0.01)
     assert not chosen.canvases[1][~inside].any()
+
+
+def test_calibration_draws_from_no_stream_that_accuracy_is_measured_or_trained_on():
+    testsets = tomllib.loads(Path(train.__file__).with_name("testsets.toml").read_text("utf-8"))
+    taken = {entry["seed"] for entry in testsets.values()} | {Config().data.seed}
+    assert DEFAULT_SEED not in taken
 
 
 def test_calibration_from_a_folder(tmp_path):

@@ -13,7 +13,7 @@ import torch
 from runtime import geometry
 from tests.train.fakes import FakePictures, sample
 from tests.train.small import small_config
-from train import checkpoint, data, loop
+from train import checkpoint, data, loop, strip
 from train.checkpoint import CheckpointError
 from train.config import Config, dump_config, load_config
 from train.decode import decode
@@ -272,3 +272,26 @@ def test_weights_of_a_checkpoint_start_a_new_run(whole: Path, tmp_path: Path) ->
             assert torch.equal(value, taken.state_dict()[name]), name
     assert state.global_step == 0
     assert state.metrics == {"best_mae": float("inf")}
+
+
+def test_stripped_weights_start_runs_but_cannot_be_resumed(whole: Path, tmp_path: Path) -> None:
+    stripped = tmp_path / "weights.pth"
+    assert strip.main([str(whole / "best_model.pth"), "-o", str(stripped)]) == 0
+    assert stripped.stat().st_size < (whole / "best_model.pth").stat().st_size / 2
+    ours, config = checkpoint.load_model(stripped)
+    theirs, same_config = checkpoint.load_model(whole / "best_model.pth")
+    assert config == same_config
+    for name, value in ours.state_dict().items():
+        assert torch.equal(value, theirs.state_dict()[name]), name
+    TrainState(small_config(tmp_path), CPU).start_from(stripped)
+    with pytest.raises(CheckpointError, match="--weights"):
+        run(small_config(tmp_path), resume=stripped)
+
+
+def test_stripping_a_foreign_file_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    foreign = tmp_path / "foreign.pth"
+    foreign.write_text("no checkpoint")
+    assert strip.main([str(foreign), "-o", str(tmp_path / "weights.pth")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
