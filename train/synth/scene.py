@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from train.synth.background import choose_background
-from train.synth.degrade import degrade
+from train.synth.degrade import Degradation, degrade
 from train.synth.families import allowed_families, draw_family
 from train.synth.furniture import add_furniture
 from train.synth.gaps import GapStyle, draw_gap_style, paint_gap
 from train.synth.layout import Layout, draw_layout
-from train.synth.patch import Plane, rasterise
+from train.synth.patch import Plane, ellipse_kernel, rasterise
 from train.synth.photos import Backgrounds
-from train.synth.pieces import draw_piece_style, paint_piece
+from train.synth.pieces import PieceStyle, draw_piece_style, paint_piece
 from train.synth.sample import Sample, SynthOptions
+from train.synth.shapes import Outline
 
 Picture = npt.NDArray[np.uint8]
 
 # Raised whenever a change alters the pictures of a seed: fixed test sets name their version.
 GENERATOR_VERSION = 1
 
+_ATTEMPTS = 8
+_FAINT = 0.6  # what share of the usual visibility the almost invisible gaps must have
 _PAD_PX = 12  # room around a shape for glows and shadows
 _NOISY_SIGMA = 5.0  # grey levels of noise from which a picture counts as "noise"
 _FAINT_CONTRAST = 15.0  # grey levels below which a gap counts as "low-contrast"
@@ -35,60 +41,140 @@ def render(
 ) -> Sample:
     """Picture number `index` of the stream `seed`: the same bits in any process.
 
+    A picture in which the gap or the piece cannot be seen is drawn anew: its label would be a lie.
+
     Args:
         seed, index: non-negative; every pair is an independent picture.
         options: what to draw; the training distribution by default.
         backgrounds: photographs to paint on; procedural backgrounds alone without.
     """
     options = options or SynthOptions()
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, index])))
-    width, height = _draw_size(rng, options)
-    source, background = choose_background(
-        rng, width, height, backgrounds, options.photo_probability
-    )
-    has_gap = rng.random() >= options.no_gap_probability
-    has_piece = rng.random() >= options.no_piece_probability
-    layout = draw_layout(rng, width, height, options, has_gap and has_piece)
-    families = {
-        kind: draw_family(rng, kind, options.leave_out, options.require)
-        for kind in ("gap_fill", "gap_edge", "piece_edge", "piece_tone")
-    }
-    boxes = _boxes(layout, has_gap, has_piece)
-    wants_furniture = rng.random() < options.furniture_probability
-    furniture_below = wants_furniture and rng.random() < 0.5
-    furniture: list[str] = []
-    if furniture_below:
-        furniture = _furnish(rng, source, options, boxes)
-    picture = source.copy()
-    contrast = 255.0
-    if has_gap:
-        style = draw_gap_style(rng, families["gap_fill"], families["gap_edge"], layout.size_px)
-        contrast = _paint_gaps(picture, layout, style)
-    if has_gap and rng.random() < options.highlight_probability:
-        _highlight(rng, picture, layout.gap_xy, layout.size_px)
-    if has_piece:
-        _paint_slider(rng, picture, source, layout, families)
-    if wants_furniture and not furniture_below:
-        furniture = _furnish(rng, picture, options, boxes)
-    picture, wear = degrade(rng, picture, options.degradations)
-    families |= {
-        "shape": layout.shape,
-        "background": background,
-        "furniture": "+".join(furniture),
-        "effects": "+".join(wear.names),
-    }
-    angle_known = has_gap and has_piece and layout.angle_defined
-    return Sample(
-        picture=picture,
-        gap_picture_xy=_point(layout.gap_xy) if has_gap else None,
-        slider_picture_xy=_point(layout.slider_xy) if has_piece else None,
-        angle_deg=layout.angle_deg if angle_known else None,
-        difficulty=_difficulty(
-            layout, has_gap, has_piece, wear.noise_sigma, contrast, picture.shape[:2]
-        ),
-        families=families,
-        piece_size_px=layout.size_px,
-    )
+    for attempt in range(_ATTEMPTS):
+        sequence = np.random.SeedSequence([seed, index, attempt])
+        scene = _Scene(np.random.Generator(np.random.PCG64(sequence)), options, backgrounds)
+        painted = scene.paint(scene.has_gap, scene.has_piece)
+        if scene.is_visible(painted):
+            break
+    return scene.sample(painted)
+
+
+@dataclass(frozen=True)
+class _Painted:
+    """A finished picture, what was put on it, and the gap's contrast (grey levels)."""
+
+    picture: Picture
+    contrast: float
+    furniture: list[str]
+    wear: Degradation
+
+
+class _Scene:
+    """All decisions about one picture, so that it can be painted with and without its objects."""
+
+    def __init__(
+        self, rng: np.random.Generator, options: SynthOptions, backgrounds: Backgrounds | None
+    ) -> None:
+        self.options = options
+        width, height = _draw_size(rng, options)
+        self.source, self.background = choose_background(
+            rng, width, height, backgrounds, options.photo_probability
+        )
+        self.has_gap = bool(rng.random() >= options.no_gap_probability)
+        self.has_piece = bool(rng.random() >= options.no_piece_probability)
+        self.layout = draw_layout(rng, width, height, options, self.has_gap and self.has_piece)
+        self.families = {
+            kind: draw_family(rng, kind, options.leave_out, options.require)
+            for kind in ("gap_fill", "gap_edge", "piece_edge", "piece_tone")
+        }
+        fill, edge = self.families["gap_fill"], self.families["gap_edge"]
+        self.gap_style = draw_gap_style(rng, fill, edge, self.layout.size_px)
+        edge, tone = self.families["piece_edge"], self.families["piece_tone"]
+        self.piece_style = draw_piece_style(rng, edge, tone, self.layout.size_px)
+        self.wants_furniture = rng.random() < options.furniture_probability
+        self.furniture_below = rng.random() < 0.5
+        self.wants_highlight = rng.random() < options.highlight_probability
+        self.seeds = rng.integers(2**31, size=3).tolist()
+
+    def paint(self, gap: bool, piece: bool) -> _Painted:
+        """The picture with or without its gap (and decoys) and its piece, all else equal."""
+        furniture_rng, highlight_rng, wear_rng = (np.random.default_rng(s) for s in self.seeds)
+        source = self.source
+        furniture: list[str] = []
+        if self.wants_furniture and self.furniture_below:
+            source = source.copy()
+            furniture = self._furnish(furniture_rng, source)
+        picture = source.copy()
+        if self.has_gap and self.gap_style.dim < 1:
+            np.multiply(picture, self.gap_style.dim, out=picture, casting="unsafe")
+        contrast = _paint_gaps(picture, self.layout, self.gap_style) if gap else 255.0
+        if self.has_gap and self.wants_highlight:
+            _highlight(highlight_rng, picture, self.layout.gap_xy, self.layout.size_px)
+        if piece:
+            _paint_slider(picture, source, self.layout, self.piece_style)
+        if self.wants_furniture and not self.furniture_below:
+            furniture = self._furnish(furniture_rng, picture)
+        picture, wear = degrade(wear_rng, picture, self.options.degradations)
+        return _Painted(picture, contrast, furniture, wear)
+
+    def _furnish(self, rng: np.random.Generator, picture: Picture) -> list[str]:
+        options = self.options
+        allowed = allowed_families("furniture", options.leave_out, options.require)
+        return add_furniture(rng, picture, allowed, self._boxes())
+
+    def _boxes(self) -> list[tuple[float, float, float, float]]:
+        """Tight boxes (x0, y0, x1, y1) of what furniture must leave visible."""
+        layout = self.layout
+        shown = [layout.gap_picture_xy] * self.has_gap + [layout.slider_picture_xy] * self.has_piece
+        return [
+            (float(o[:, 0].min()), float(o[:, 1].min()), float(o[:, 0].max()), float(o[:, 1].max()))
+            for o in shown
+        ]
+
+    def is_visible(self, painted: _Painted) -> bool:
+        """Whether gap and piece change the finished picture enough to be seen."""
+        bare = self.paint(False, False).picture
+        layout, faint = self.layout, self.families["gap_fill"] == "faint"
+        objects = [(layout.gap_picture_xy, _FAINT if faint else 1.0)] * self.has_gap
+        objects += [(layout.slider_picture_xy, 1.0)] * self.has_piece
+        return all(_stands_out(painted, bare, outline, share) for outline, share in objects)
+
+    def sample(self, painted: _Painted) -> Sample:
+        """The picture with its truth."""
+        layout, shape = self.layout, self.source.shape[:2]
+        angle_known = self.has_gap and self.has_piece and layout.angle_defined
+        families = {
+            **self.families,
+            "shape": layout.shape,
+            "background": self.background,
+            "furniture": "+".join(painted.furniture),
+            "effects": "+".join(painted.wear.names),
+        }
+        difficulty = _difficulty(layout, self.has_gap, self.has_piece, painted, shape)
+        return Sample(
+            picture=painted.picture,
+            gap_picture_xy=_point(layout.gap_xy) if self.has_gap else None,
+            slider_picture_xy=_point(layout.slider_xy) if self.has_piece else None,
+            angle_deg=layout.angle_deg if angle_known else None,
+            difficulty=difficulty,
+            families=families,
+            piece_size_px=layout.size_px,
+        )
+
+
+def _stands_out(painted: _Painted, without: Picture, outline: Outline, share: float) -> bool:
+    """Whether an object's pixels, its edge included, differ enough from the picture without it.
+
+    Enough is a number of grey levels, more where the texture or the noise hides the difference.
+
+    share: 0..1, of what is enough otherwise.
+    """
+    height, width = without.shape[:2]
+    patch = rasterise(outline, width, height, 2)
+    covered = cv2.dilate(patch.alpha, ellipse_kernel(1)) > 0.5
+    hidden = without[patch.window].astype(np.float32)[covered]
+    change = np.abs(painted.picture[patch.window].astype(np.float32)[covered] - hidden).mean()
+    disguise = min(0.4 * float(hidden.std()), 22.0) + 0.5 * painted.wear.noise_sigma
+    return bool(change >= share * max(9.0, disguise))
 
 
 def _draw_size(rng: np.random.Generator, options: SynthOptions) -> tuple[int, int]:
@@ -101,47 +187,17 @@ def _point(xy: npt.NDArray[np.float64]) -> tuple[float, float]:
     return float(xy[0]), float(xy[1])
 
 
-def _boxes(
-    layout: Layout, has_gap: bool, has_piece: bool
-) -> list[tuple[float, float, float, float]]:
-    """Tight boxes (x0, y0, x1, y1) of what furniture must leave visible."""
-    shown = [layout.gap_picture_xy] * has_gap + [layout.slider_picture_xy] * has_piece
-    return [
-        (float(o[:, 0].min()), float(o[:, 1].min()), float(o[:, 0].max()), float(o[:, 1].max()))
-        for o in shown
-    ]
-
-
-def _furnish(
-    rng: np.random.Generator,
-    picture: Picture,
-    options: SynthOptions,
-    boxes: list[tuple[float, float, float, float]],
-) -> list[str]:
-    allowed = allowed_families("furniture", options.leave_out, options.require)
-    return add_furniture(rng, picture, allowed, boxes)
-
-
 def _paint_gaps(picture: Picture, layout: Layout, style: GapStyle) -> float:
-    """Dim the picture if the style asks for it, then paint decoys and gap; the gap's contrast."""
+    """Paint decoys and gap; the gap's contrast."""
     height, width = picture.shape[:2]
-    if style.dim < 1:
-        np.multiply(picture, style.dim, out=picture, casting="unsafe")
     for decoy in layout.decoys:
         patch = rasterise(decoy.outline_picture_xy, width, height, _PAD_PX)
         paint_gap(picture, patch, style, decoy.strength)
     return paint_gap(picture, rasterise(layout.gap_picture_xy, width, height, _PAD_PX), style)
 
 
-def _paint_slider(
-    rng: np.random.Generator,
-    picture: Picture,
-    source: Picture,
-    layout: Layout,
-    families: dict[str, str],
-) -> None:
+def _paint_slider(picture: Picture, source: Picture, layout: Layout, style: PieceStyle) -> None:
     height, width = picture.shape[:2]
-    style = draw_piece_style(rng, families["piece_edge"], families["piece_tone"], layout.size_px)
     patch = rasterise(layout.slider_picture_xy, width, height, _PAD_PX)
     cos, sin = np.cos(np.radians(layout.angle_deg)), np.sin(np.radians(layout.angle_deg))
     rotation = np.array([[cos, sin], [-sin, cos]])  # anticlockwise as seen, y down
@@ -164,12 +220,7 @@ def _highlight(
 
 
 def _difficulty(
-    layout: Layout,
-    has_gap: bool,
-    has_piece: bool,
-    noise: float,
-    contrast: float,
-    shape: tuple[int, ...],
+    layout: Layout, has_gap: bool, has_piece: bool, painted: _Painted, shape: tuple[int, ...]
 ) -> str:
     """The first of `DIFFICULTIES` that applies."""
     outline = layout.gap_picture_xy
@@ -181,8 +232,8 @@ def _difficulty(
         "ambiguous": layout.ambiguous,
         "confusing": bool(layout.decoys),
         "rotated": has_piece and layout.angle_deg != 0,
-        "noise": noise >= _NOISY_SIGMA,
-        "low-contrast": contrast < _FAINT_CONTRAST,
+        "noise": painted.wear.noise_sigma >= _NOISY_SIGMA,
+        "low-contrast": painted.contrast < _FAINT_CONTRAST,
         "edge": margin < _EDGE_PX,
         "normal": True,
     }

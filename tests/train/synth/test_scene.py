@@ -16,7 +16,7 @@ from train.synth.gaps import draw_gap_style, paint_gap
 from train.synth.layout import draw_layout
 from train.synth.patch import rasterise
 from train.synth.pieces import draw_piece_style
-from train.synth.scene import _paint_slider
+from train.synth.scene import _paint_slider, _Scene
 
 NONE: frozenset[str] = frozenset()
 
@@ -112,12 +112,12 @@ def test_the_piece_shows_what_the_gap_lacks() -> None:
     rng = np.random.default_rng(8)
     blurred = cv2.GaussianBlur(rng.normal(size=(190, 340, 3)), (0, 0), 3)
     source = np.clip(128 + 40 * blurred / blurred.std(), 0, 255).astype(np.uint8)
-    families = {"piece_edge": "piece-plain", "piece_tone": "tone-none"}
+    style = draw_piece_style(rng, "piece-plain", "tone-none", 40)
     options = SynthOptions(rotation_probability=0.0, ambiguous_probability=0.0)
     for _ in range(20):
         layout = draw_layout(rng, 340, 190, options, has_both=False)
         picture = source.copy()
-        _paint_slider(rng, picture, source, layout, families)
+        _paint_slider(picture, source, layout, style)
         dx, dy = layout.gap_xy - layout.slider_xy
         moved = cv2.warpAffine(picture, np.array([[1, 0, dx], [0, 1, dy]]), (340, 190))
         patch = rasterise(layout.gap_picture_xy, 340, 190, 0)
@@ -162,7 +162,8 @@ def test_gap_and_piece_are_visible() -> None:
         assert change.mean() == pytest.approx(contrast, abs=1.0)
         # An outline may lie outside the gap's pixels, where this contrast is measured.
         assert contrast > (1 if style.edge.name == "outline" else 4), (index, style)
-        _paint_slider(rng, picture, source, layout, families)
+        edge, tone = families["piece_edge"], families["piece_tone"]
+        _paint_slider(picture, source, layout, draw_piece_style(rng, edge, tone, size))
         patch = rasterise(layout.slider_picture_xy, 340, 190, 0)
         change = np.abs(picture[patch.window].astype(float) - before[patch.window])
         assert change.mean() > 1.5
@@ -173,3 +174,15 @@ def test_piece_styles_differ_in_tone() -> None:
     bright = draw_piece_style(rng, "piece-glow", "tone-bright", 40)
     assert bright.tone == "tone-bright"
     assert bright.edge.name == "glow"
+
+
+def test_what_cannot_be_seen_is_refused() -> None:
+    accepted = 0
+    for seed in range(60):
+        scene = _Scene(np.random.default_rng(seed), SynthOptions(), None)
+        accepted += scene.is_visible(scene.paint(scene.has_gap, scene.has_piece))
+        if scene.has_gap:
+            assert not scene.is_visible(scene.paint(False, scene.has_piece))
+        if scene.has_piece:
+            assert not scene.is_visible(scene.paint(scene.has_gap, False))
+    assert 30 < accepted < 60
