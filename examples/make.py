@@ -8,8 +8,15 @@ import cv2
 from train.synth import render
 
 SEED = 30001
-# One picture for each class that has an answer; the numbers were picked by eye.
-INDICES = {"normal": 7, "confusing": 3, "rotated": 21, "noise": 28, "low-contrast": 127, "edge": 11}
+# One picture for each class that has an answer, picked by eye among those that are found.
+INDICES = {
+    "normal": 266,
+    "confusing": 172,
+    "rotated": 387,
+    "noise": 576,
+    "low-contrast": 524,
+    "edge": 628,
+}
 
 
 def main() -> None:
