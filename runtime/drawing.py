@@ -70,6 +70,9 @@ def _label(
     (text_width, text_height), below = cv2.getTextSize(text, _FONT, scale, 1)
     box_width, box_height = text_width + 2 * pad, text_height + below + 2 * pad
     middle = point.y + side * (11 * unit + box_height / 2)
+    if not box_height / 2 <= middle <= height - box_height / 2:
+        # It would be pushed over the cross: to the other side, past the other point's label.
+        middle = point.y - side * (11 * unit + 1.5 * box_height)
     left = _clamp(point.x - box_width / 2, width - box_width)
     top = _clamp(middle - box_height / 2, height - box_height)
     corner = (left + box_width - 1, top + box_height - 1)

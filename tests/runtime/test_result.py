@@ -103,6 +103,16 @@ def test_the_two_marks_have_different_shapes_and_colours():
     assert not drawn[round(SLIDER.y) - 7, round(SLIDER.x)].any()
 
 
+@pytest.mark.parametrize("y", [13.0, 95.0, 176.0], ids=["top", "middle", "bottom"])
+def test_labels_leave_both_marks_free(y):
+    """Near the border, too, and where the points are close: the marks are those without labels."""
+    close = location(gap=Keypoint(170.0, y, 0.9, 0.1), slider=Keypoint(156.0, y, 0.9, 0.1))
+    apart = location(gap=Keypoint(170.0, 95.0, 0.9, 0.1), slider=Keypoint(156.0, 95.0, 0.9, 0.1))
+    blank = np.zeros((190, 340, 3), np.uint8)
+    marks = close.draw(blank)[round(y) - 5 : round(y) + 6, 145:182]
+    np.testing.assert_array_equal(marks, apart.draw(blank)[90:101, 145:182])
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (5000, 40), (2400, 1600)])
 def test_draw_on_any_size_and_points_outside(size):
     width, height = size
