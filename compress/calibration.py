@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compress.errors import CompressionError
+from runtime.encoded import PICTURE_SUFFIXES
 from runtime.geometry import CANVAS_HEIGHT, CANVAS_WIDTH, Letterbox, Picture
 from runtime.picture import load
 from train.synth import Backgrounds, render
@@ -18,7 +19,6 @@ from train.synth import Backgrounds, render
 DEFAULT_COUNT = 300
 # A stream of its own: neither training nor any test set draws from it.
 DEFAULT_SEED = 30_003
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +57,11 @@ def from_folder(folder: Path, count: int) -> CalibrationSet:
     """
     if not folder.is_dir():
         raise CompressionError(f"{folder} is not a folder of calibration pictures")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)[:count]
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES)[
+        :count
+    ]
     if not paths:
-        raise CompressionError(f"{folder} holds no pictures ({', '.join(_SUFFIXES)})")
+        raise CompressionError(f"{folder} holds no pictures ({', '.join(PICTURE_SUFFIXES)})")
     return _letterboxed(map(load, paths), len(paths))
 
 

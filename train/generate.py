@@ -81,9 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--backgrounds", type=Path, help="folder of photographs to paint on")
     parser.add_argument("--leave-out", nargs="*", default=[], help="style families never drawn")
     parser.add_argument("--require", nargs="*", default=[], help="style families always drawn")
-    parser.add_argument("--enable-confusing-gaps", action=argparse.BooleanOptionalAction)
-    parser.add_argument("--enable-rotation", action=argparse.BooleanOptionalAction)
-    parser.add_argument("--enable-perlin-noise", action=argparse.BooleanOptionalAction)
+    switch = argparse.BooleanOptionalAction
+    parser.add_argument("--enable-confusing-gaps", action=switch, default=True)
+    parser.add_argument("--enable-rotation", action=switch, default=True)
+    parser.add_argument("--enable-perlin-noise", action=switch, default=True)
     return parser
 
 
@@ -92,11 +93,11 @@ def _options(arguments: argparse.Namespace) -> SynthOptions:
     options = SynthOptions(
         leave_out=frozenset(arguments.leave_out), require=frozenset(arguments.require)
     )
-    if arguments.enable_confusing_gaps is False:
+    if not arguments.enable_confusing_gaps:
         options = replace(options, decoy_probability=0.0, ambiguous_probability=0.0)
-    if arguments.enable_rotation is False:
+    if not arguments.enable_rotation:
         options = replace(options, rotation_probability=0.0)
-    if arguments.enable_perlin_noise is False:
+    if not arguments.enable_perlin_noise:
         kept = tuple(name for name in options.degradations if name != "perlin-noise")
         options = replace(options, degradations=kept)
     return options

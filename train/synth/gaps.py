@@ -18,7 +18,9 @@ from train.synth.patch import Patch, Plane, ellipse_kernel, soften
 _MIN_CONTRAST = 14.0
 _MIN_CONTRAST_OF_TEXTURE = 0.5
 _MAX_FLOOR = 36.0
-_FAINT_SHARE = 0.6  # of these, for the family that is meant to be almost invisible
+FAINT_SHARE = (
+    0.6  # of what other gaps must show, for the family that is meant to be almost invisible
+)
 _MIN_OUTLINE_CONTRAST = 45.0
 
 Fill = Callable[[Plane, "GapStyle"], Plane]
@@ -85,13 +87,11 @@ def paint_gap(
     inside = patch.alpha > 0.5
     after = _painted(before, alpha, style, strength)
     if style.edge.name == "outline":
-        ring = cv2.dilate(patch.alpha, ellipse_kernel(2)) - cv2.erode(
-            patch.alpha, ellipse_kernel(2)
-        )
+        ring = cv2.morphologyEx(patch.alpha, cv2.MORPH_GRADIENT, ellipse_kernel(2))
         if _contrast(before, after, ring > 0.5) < strength * _MIN_OUTLINE_CONTRAST:
             after = _painted(before, alpha, _other_outline(style, before), strength)
     else:
-        wanted = strength * (_FAINT_SHARE if style.fill == "faint" else 1.0)
+        wanted = strength * (FAINT_SHARE if style.fill == "faint" else 1.0)
         after = _made_visible(before, after, alpha, inside, wanted)
     picture[patch.window] = np.clip(after, 0, 255).astype(np.uint8)
     return _contrast(before, after, inside)

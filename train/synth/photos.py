@@ -10,13 +10,13 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
+from runtime.encoded import PICTURE_SUFFIXES
 from runtime.errors import InputError
 from train.synth.palette import Picture
 
 Split = Literal["train", "test", "all"]
 _Rng = np.random.Generator
 
-PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 _TEST_BYTES = 26  # of 256: about a tenth of the files
 _MAX_SIDE_PX = 1600  # larger photographs are reduced on loading
 _MAX_ENLARGEMENT = 1.6

@@ -12,7 +12,7 @@ from train.synth.background import choose_background
 from train.synth.degrade import Degradation, degrade
 from train.synth.families import allowed_families, draw_family
 from train.synth.furniture import add_furniture
-from train.synth.gaps import GapStyle, draw_gap_style, paint_gap
+from train.synth.gaps import FAINT_SHARE, GapStyle, draw_gap_style, paint_gap
 from train.synth.layout import Layout, draw_layout
 from train.synth.patch import Plane, ellipse_kernel, rasterise
 from train.synth.photos import Backgrounds
@@ -26,7 +26,6 @@ Picture = npt.NDArray[np.uint8]
 GENERATOR_VERSION = 1
 
 _ATTEMPTS = 8
-_FAINT = 0.6  # what share of the usual visibility the almost invisible gaps must have
 _PAD_PX = 12  # room around a shape for glows and shadows
 _NOISY_SIGMA = 5.0  # grey levels of noise from which a picture counts as "noise"
 _FAINT_CONTRAST = 15.0  # grey levels below which a gap counts as "low-contrast"
@@ -42,6 +41,7 @@ def render(
     """Picture number `index` of the stream `seed`: the same bits in any process.
 
     A picture in which the gap or the piece cannot be seen is drawn anew: its label would be a lie.
+    The eighth attempt is taken as it is.
 
     Args:
         seed, index: non-negative; every pair is an independent picture.
@@ -134,7 +134,7 @@ class _Scene:
         """Whether gap and piece change the finished picture enough to be seen."""
         bare = self.paint(False, False).picture
         layout, faint = self.layout, self.families["gap_fill"] == "faint"
-        objects = [(layout.gap_picture_xy, _FAINT if faint else 1.0)] * self.has_gap
+        objects = [(layout.gap_picture_xy, FAINT_SHARE if faint else 1.0)] * self.has_gap
         objects += [(layout.slider_picture_xy, 1.0)] * self.has_piece
         return all(_stands_out(painted, bare, outline, share) for outline, share in objects)
 
