@@ -144,10 +144,14 @@ _EFFECTS: dict[str, tuple[float, _Effect]] = {
     "jpeg": (0.36, _jpeg),
 }
 DEGRADATIONS: tuple[str, ...] = tuple(_EFFECTS)
+PERLIN_PROBABILITY = _EFFECTS["perlin-noise"][0]
 
 
 def degrade(
-    rng: np.random.Generator, picture: Picture, allowed: Collection[str] = DEGRADATIONS
+    rng: np.random.Generator,
+    picture: Picture,
+    allowed: Collection[str] = DEGRADATIONS,
+    perlin_probability: float = PERLIN_PROBABILITY,
 ) -> tuple[Picture, Degradation]:
     """Draw effects independently among `allowed` names and apply them.
 
@@ -161,7 +165,8 @@ def degrade(
     names: list[str] = []
     variance = 0.0
     draws = rng.random(len(_EFFECTS))
-    for draw, (name, (probability, effect)) in zip(draws, _EFFECTS.items(), strict=True):
+    for draw, (name, (usual, effect)) in zip(draws, _EFFECTS.items(), strict=True):
+        probability = perlin_probability if name == "perlin-noise" else usual
         if name in allowed and draw < probability:
             picture, sigma = effect(rng, picture)
             names.append(name)

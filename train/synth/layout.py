@@ -119,10 +119,10 @@ def _place(
         if mode == 0:
             slider_x = low[0] + rng.exponential(0.02 * width)
         elif mode == 1:
-            far = high[0] if rng.random() < 0.3 else max(low[0], gap_x)
+            far = high[0] if rng.random() < 0.1 else max(low[0], gap_x)
             slider_x = rng.uniform(low[0], far)
         else:
-            slider_x = gap_x + rng.choice([-1, -1, 1]) * apart * rng.uniform(0.5, 0.95)
+            slider_x = gap_x + rng.choice([-1, 1], p=[0.9, 0.1]) * apart * rng.uniform(0.5, 0.95)
         inside = low[0] <= slider_x <= high[0]
         if inside and (mode == 2 or abs(gap_x - slider_x) >= apart):
             break

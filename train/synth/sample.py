@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from train.synth.degrade import DEGRADATIONS
+from train.synth.degrade import DEGRADATIONS, PERLIN_PROBABILITY
 from train.synth.families import FAMILIES, kind_of
+from train.synth.shapes import Outline
 
 # In the order in which the class of a picture with several of these properties is decided.
 DIFFICULTIES = (
@@ -47,9 +48,23 @@ class SynthOptions:
     no_gap_probability: float = 0.04
     no_piece_probability: float = 0.03
     furniture_probability: float = 0.5
+    plain_probability: float = 0.0  # of pictures that show nothing but the gap and the piece
     degradations: tuple[str, ...] = DEGRADATIONS
+    perlin_probability: float = PERLIN_PROBABILITY  # where "perlin-noise" is among them
     leave_out: frozenset[str] = frozenset()
     require: frozenset[str] = frozenset()
+
+    def plain(self) -> SynthOptions:
+        """The same without decoys, turned or highlit gaps, furniture, wear and tear."""
+        return replace(
+            self,
+            decoy_probability=0.0,
+            ambiguous_probability=0.0,
+            rotation_probability=0.0,
+            highlight_probability=0.0,
+            furniture_probability=0.0,
+            degradations=(),
+        )
 
     def __post_init__(self) -> None:
         for name in ("width_px", "aspect", "piece_height"):
@@ -82,6 +97,8 @@ class Sample:
         families: style kind -> family; also "background", "furniture" and "effects", the last two
             joined with "+" (empty when there are none).
         piece_size_px: the longer side of the piece's tight box.
+        outlines_picture_xy: "gap", "slider" and "decoy" -> the outlines drawn, f64 [N, 2] each, the
+            whole shape even where something covers it.
     """
 
     picture: npt.NDArray[np.uint8]
@@ -91,3 +108,4 @@ class Sample:
     difficulty: str
     families: Mapping[str, str]
     piece_size_px: float
+    outlines_picture_xy: Mapping[str, tuple[Outline, ...]] = field(default_factory=dict)

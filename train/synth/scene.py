@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -14,21 +13,22 @@ from train.synth.families import allowed_families, draw_family
 from train.synth.furniture import add_furniture
 from train.synth.gaps import FAINT_SHARE, GapStyle, draw_gap_style, paint_gap
 from train.synth.layout import Layout, draw_layout
-from train.synth.patch import Plane, ellipse_kernel, rasterise
+from train.synth.patch import Plane, rasterise
 from train.synth.photos import Backgrounds
 from train.synth.pieces import PieceStyle, draw_piece_style, paint_piece
 from train.synth.sample import Sample, SynthOptions
-from train.synth.shapes import Outline
+from train.synth.visible import stands_out
 
 Picture = npt.NDArray[np.uint8]
 
 # Raised whenever a change alters the pictures of a seed: fixed test sets name their version.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 
 _ATTEMPTS = 8
 _PAD_PX = 12  # room around a shape for glows and shadows
 _NOISY_SIGMA = 5.0  # grey levels of noise from which a picture counts as "noise"
 _FAINT_CONTRAST = 15.0  # grey levels below which a gap counts as "low-contrast"
+_TELLING_TEXTURE = 20.0  # grey levels of spread by which a piece's content is recognised
 _EDGE_PX = 3.0  # a gap this near the border counts as "edge"
 
 
@@ -74,6 +74,8 @@ class _Scene:
     def __init__(
         self, rng: np.random.Generator, options: SynthOptions, backgrounds: Backgrounds | None
     ) -> None:
+        if rng.random() < options.plain_probability:
+            options = options.plain()
         self.options = options
         width, height = _draw_size(rng, options)
         self.source, self.background = choose_background(
@@ -108,12 +110,13 @@ class _Scene:
             np.multiply(picture, self.gap_style.dim, out=picture, casting="unsafe")
         contrast = _paint_gaps(picture, self.layout, self.gap_style) if gap else 255.0
         if self.has_gap and self.wants_highlight:
-            _highlight(highlight_rng, picture, self.layout.gap_xy, self.layout.size_px)
+            highlight(highlight_rng, picture, self.layout.gap_xy, self.layout.size_px)
         if piece:
             _paint_slider(picture, source, self.layout, self.piece_style)
         if self.wants_furniture and not self.furniture_below:
             furniture = self._furnish(furniture_rng, picture)
-        picture, wear = degrade(wear_rng, picture, self.options.degradations)
+        options = self.options
+        picture, wear = degrade(wear_rng, picture, options.degradations, options.perlin_probability)
         return _Painted(picture, contrast, furniture, wear)
 
     def _furnish(self, rng: np.random.Generator, picture: Picture) -> list[str]:
@@ -131,12 +134,28 @@ class _Scene:
         ]
 
     def is_visible(self, painted: _Painted) -> bool:
-        """Whether gap and piece change the finished picture enough to be seen."""
+        """Whether gap and piece can be seen in the finished picture and told from each other."""
         bare = self.paint(False, False).picture
         layout, faint = self.layout, self.families["gap_fill"] == "faint"
         objects = [(layout.gap_picture_xy, FAINT_SHARE if faint else 1.0)] * self.has_gap
         objects += [(layout.slider_picture_xy, 1.0)] * self.has_piece
-        return all(_stands_out(painted, bare, outline, share) for outline, share in objects)
+        return self._roles_clear(bare) and all(
+            stands_out(painted.picture, bare, outline, painted.wear.noise_sigma, share)
+            for outline, share in objects
+        )
+
+    def _roles_clear(self, bare: Picture) -> bool:
+        """Whether a piece to the right of its gap shows texture, by which alone it is known.
+
+        Pieces start at the left: where nothing else tells which of two alike shapes is the piece,
+        the left one is."""
+        layout = self.layout
+        both = self.has_gap and self.has_piece
+        if not both or layout.slider_xy[0] <= layout.gap_xy[0]:
+            return True
+        height, width = bare.shape[:2]
+        window = rasterise(layout.gap_picture_xy, width, height, 0).window
+        return bool(bare[window].std(axis=(0, 1)).mean() >= _TELLING_TEXTURE)
 
     def sample(self, painted: _Painted) -> Sample:
         """The picture with its truth."""
@@ -158,23 +177,12 @@ class _Scene:
             difficulty=difficulty,
             families=families,
             piece_size_px=layout.size_px,
+            outlines_picture_xy={
+                "gap": (layout.gap_picture_xy,) * self.has_gap,
+                "slider": (layout.slider_picture_xy,) * self.has_piece,
+                "decoy": tuple(d.outline_picture_xy for d in layout.decoys) * self.has_gap,
+            },
         )
-
-
-def _stands_out(painted: _Painted, without: Picture, outline: Outline, share: float) -> bool:
-    """Whether an object's pixels, its edge included, differ enough from the picture without it.
-
-    Enough is a number of grey levels, more where the texture or the noise hides the difference.
-
-    share: 0..1, of what is enough otherwise.
-    """
-    height, width = without.shape[:2]
-    patch = rasterise(outline, width, height, 2)
-    covered = cv2.dilate(patch.alpha, ellipse_kernel(1)) > 0.5
-    hidden = without[patch.window].astype(np.float32)[covered]
-    change = np.abs(painted.picture[patch.window].astype(np.float32)[covered] - hidden).mean()
-    disguise = min(0.4 * float(hidden.std()), 22.0) + 0.5 * painted.wear.noise_sigma
-    return bool(change >= share * max(9.0, disguise))
 
 
 def _draw_size(rng: np.random.Generator, options: SynthOptions) -> tuple[int, int]:
@@ -205,10 +213,13 @@ def _paint_slider(picture: Picture, source: Picture, layout: Layout, style: Piec
     paint_piece(picture, source, patch, style, np.column_stack([rotation, offset]))
 
 
-def _highlight(
+def highlight(
     rng: np.random.Generator, picture: Picture, gap_xy: npt.NDArray[np.float64], size_px: float
 ) -> None:
-    """A soft bright spot at or near the gap, in place."""
+    """A soft bright spot at or near the gap, in place.
+
+    picture: u8 [H, W, 3]; gap_xy: f64 [2] and size_px in its pixels.
+    """
     height, width = picture.shape[:2]
     x, y = gap_xy + rng.normal(0, 0.6 * size_px, size=2)
     radius = size_px * rng.uniform(0.4, 1.2)

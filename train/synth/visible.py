@@ -1,0 +1,104 @@
+"""Whether an object can be seen in a finished picture: what its label is worth."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from train.synth.patch import ellipse_kernel, rasterise
+from train.synth.shapes import Outline
+
+Picture = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+
+_POINTS = 96  # looked at along an outline
+# Pairs of places across an outline, px from it, that may show its step: an edge, or a drawn line.
+_STEPS_PX = ((-1.5, 1.5), (-1.5, 0.0), (0.0, 1.5), (-4.0, 0.0), (0.0, 4.0))
+_AROUND_PX = (-8.0, -5.0, 0.0, 5.0, 8.0)  # where the texture is sampled, across the outline
+_TEXTURE_FACTOR = 1.5
+_STEP_LEVELS = 6.0
+_CONTOUR_SHARE = 0.5
+
+
+def stands_out(
+    picture: Picture, bare: Picture, outline: Outline, noise_sigma: float, share: float = 1.0
+) -> bool:
+    """Whether an object's pixels and its contour differ enough from the picture without it.
+
+    Pixels: their mean change is a number of grey levels, more where texture or noise hides it.
+    Contour: along half of the outline the step across it is larger than the steps that the texture
+    makes at the same place. A patch of leaves on leaves passes the first test and fails the second.
+
+    Args:
+        picture, bare: u8 [H, W, 3], with and without the object, all else equal.
+        outline: f64 [N, 2], picture pixels.
+        noise_sigma: of the noise in both, grey levels.
+        share: 0..1, of what is enough otherwise.
+    """
+    changed = _mean_change(picture, bare, outline)
+    disguise = min(0.4 * changed[1], 22.0) + 0.5 * noise_sigma
+    if changed[0] < share * max(9.0, disguise):
+        return False
+    return contour_share(picture, bare, outline, share) >= share * _CONTOUR_SHARE
+
+
+def contour_share(picture: Picture, bare: Picture, outline: Outline, share: float = 1.0) -> float:
+    """The share of an outline's points, of those inside the picture, that show a step there.
+
+    1 where hardly any of the outline lies inside: its pixels alone decide then.
+    """
+    points, normals = _along(outline)
+    step, inside = _steps(picture, points, normals, 0.0)
+    if inside.sum() < _POINTS // 8:
+        return 1.0
+    texture = np.mean([_steps(bare, points, normals, o)[0] for o in _AROUND_PX], axis=0)
+    seen = step > share * (_TEXTURE_FACTOR * texture + _STEP_LEVELS)
+    return float(seen[inside].mean())
+
+
+def _mean_change(picture: Picture, bare: Picture, outline: Outline) -> tuple[float, float]:
+    """Mean change in grey levels over the object and a rim of a pixel, and the texture's spread."""
+    height, width = bare.shape[:2]
+    patch = rasterise(outline, width, height, 2)
+    covered = cv2.dilate(patch.alpha, ellipse_kernel(1)) > 0.5
+    hidden = bare[patch.window].astype(np.float32)[covered]
+    change = np.abs(picture[patch.window].astype(np.float32)[covered] - hidden).mean()
+    return float(change), float(hidden.std())
+
+
+def _along(outline: Outline) -> tuple[Floats, Floats]:
+    """Points at equal distances along a closed outline and the unit normals there, [96, 2] each."""
+    closed = np.vstack([outline, outline[:1]])
+    edges = np.diff(closed, axis=0)
+    lengths = np.maximum(np.hypot(edges[:, 0], edges[:, 1]), 1e-9)
+    reached = np.concatenate([[0.0], np.cumsum(lengths)])
+    at = np.linspace(0, reached[-1], _POINTS, endpoint=False)
+    edge = np.clip(np.searchsorted(reached, at, "right") - 1, 0, len(lengths) - 1)
+    tangents = edges[edge] / lengths[edge, None]
+    points = closed[edge] + tangents * (at - reached[edge])[:, None]
+    return points, np.column_stack([tangents[:, 1], -tangents[:, 0]])
+
+
+def _steps(
+    picture: Picture, points: Floats, normals: Floats, offset: float
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """The largest difference over `_STEPS_PX`, moved by `offset` along the normals: mean over the
+    channels, f32 [96]; and whether the place itself is inside the picture."""
+    height, width = picture.shape[:2]
+
+    def look(distance: float) -> npt.NDArray[np.float32]:
+        at = (points + normals * (offset + distance)).astype(np.float32)
+        return cv2.remap(
+            picture,
+            at[None, :, 0],
+            at[None, :, 1],
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )[0].astype(np.float32)
+
+    seen = {distance: look(distance) for distance in {d for pair in _STEPS_PX for d in pair}}
+    differences = [np.abs(seen[a] - seen[b]).mean(axis=1) for a, b in _STEPS_PX]
+    middle_xy = points + normals * offset
+    inside = np.all((middle_xy >= 0) & (middle_xy <= (width - 1, height - 1)), axis=1)
+    return np.max(differences, axis=0), inside
