@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from runtime.geometry import HEATMAP_HEIGHT, HEATMAP_WIDTH, RIVAL_DISTANCE_CELLS, STRIDE
-from train.decode import CELLS, row_support
+from train.decode import row_support
 from train.model import KeypointNet, activate
 
+CELLS = HEATMAP_HEIGHT * HEATMAP_WIDTH
 RAW_NAMES = ("heatmap_gap", "heatmap_slider", "offset_gap", "offset_slider", "angle")
 
 

@@ -17,7 +17,15 @@ import cv2
 from compress.errors import CompressionError
 from compress.quantize import IrModel
 from runtime import Bundle, BundleError, Locator
-from runtime.bundle import MANIFEST_NAME, Artefact, Golden, Manifest, sha256_of, write_bundle
+from runtime.bundle import (
+    MANIFEST_NAME,
+    Artefact,
+    Golden,
+    Manifest,
+    Thresholds,
+    sha256_of,
+    write_bundle,
+)
 from runtime.geometry import Picture
 from train.synth import GENERATOR_VERSION, render
 
@@ -76,16 +84,24 @@ def publish(output: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bun
     picture = golden_picture()
     encoded = cv2.imencode(".png", picture)[1].tobytes()
     files = {**files, GOLDEN_PICTURE: encoded}
+    golden = Golden(GOLDEN_PICTURE, sha256_of(encoded), answer={})
     with _replacing(output) as folder:
-        unanswered = Golden(GOLDEN_PICTURE, sha256_of(encoded), answer={})
-        opened = write_bundle(folder, dataclasses.replace(manifest, golden=unanswered), files)
-        answer = {}
-        for precision in opened.precisions:
-            with Locator(precision, bundle=folder) as locator:
-                answer[precision] = locator.predict(encoded).to_dict()
-        golden = dataclasses.replace(unanswered, answer=answer)
-        write_bundle(folder, dataclasses.replace(manifest, golden=golden), files)
+        _write_answered(folder, dataclasses.replace(manifest, golden=golden), files)
     return Bundle.open(output)
+
+
+def _write_answered(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
+    """Write a bundle with every precision's answer for its golden picture, if it has one."""
+    opened = write_bundle(folder, manifest, files)
+    golden = manifest.golden
+    if golden is None:
+        return
+    answer = {}
+    for precision in opened.precisions:
+        with Locator(precision, bundle=folder) as locator:
+            answer[precision] = locator.predict(files[golden.picture]).to_dict()
+    answered = dataclasses.replace(golden, answer=answer)
+    write_bundle(folder, dataclasses.replace(manifest, golden=answered), files)
 
 
 @contextmanager
@@ -154,14 +170,39 @@ def record_measurement(
         else a
         for name, a in manifest.artefacts.items()
     }
+    changed = dataclasses.replace(manifest, artefacts=artefacts)
+    return write_bundle(bundle.directory, changed, _files_of(bundle))
+
+
+def set_thresholds(bundle: Bundle, thresholds: Thresholds) -> Bundle:
+    """Write other thresholds into a bundle, whole, and return it opened anew.
+
+    The golden answers are given anew; measured figures are removed, as refused answers are counted
+    in them. Raises BundleError for a damaged bundle, CompressionError when its folder holds
+    anything else.
+    """
+    artefacts = {
+        name: dataclasses.replace(artefact, measured={})
+        for name, artefact in bundle.manifest.artefacts.items()
+    }
+    changed = dataclasses.replace(bundle.manifest, artefacts=artefacts, thresholds=thresholds)
+    files = _files_of(bundle)
+    with _replacing(bundle.directory) as folder:
+        _write_answered(folder, changed, files)
+    return Bundle.open(bundle.directory)
+
+
+def _files_of(bundle: Bundle) -> dict[str, bytes]:
+    """Every file that the manifest names, name -> content, checked."""
+    manifest = bundle.manifest
     files = {
-        a.files[role]: data
-        for a in manifest.artefacts.values()
-        for role, data in bundle.read(a).items()
+        artefact.files[role]: data
+        for artefact in manifest.artefacts.values()
+        for role, data in bundle.read(artefact).items()
     }
     if manifest.golden:
         files[manifest.golden.picture] = bundle.read_golden(manifest.golden)
-    return write_bundle(bundle.directory, dataclasses.replace(manifest, artefacts=artefacts), files)
+    return files
 
 
 def _finite(value: Any) -> Any:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compress import calibration
+from compress.arguments import positive, share
 from compress.calibration import CalibrationSet
 from compress.errors import run_command
 from compress.export import add_row_agreement, deployed_onnx
@@ -96,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         "--calibration", type=Path, metavar="DIR", help="calibrate on these pictures instead"
     )
     parser.add_argument(
-        "--calibration-pictures", type=_positive, default=calibration.DEFAULT_COUNT, metavar="N"
+        "--calibration-pictures", type=positive, default=calibration.DEFAULT_COUNT, metavar="N"
     )
     parser.add_argument(
         "--backgrounds", type=Path, metavar="DIR", help="photographs for the generated pictures"
@@ -106,25 +107,11 @@ def _parser() -> argparse.ArgumentParser:
     add_row_agreement(parser)
     parser.add_argument(
         "--min-score",
-        type=_share,
+        type=share,
         default=DEFAULT_MIN_SCORE,
         help="below it a point is reported but not trusted (default: %(default)s)",
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number >= 1, got {text}")
-    return value
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number within 0..1, got {text}")
-    return value
 
 
 def main(argv: Sequence[str] | None = None) -> int:

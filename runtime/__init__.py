@@ -18,6 +18,7 @@ from runtime.errors import (
 )
 from runtime.locator import Locator
 from runtime.result import Keypoint, Location
+from runtime.view import PictureSizeWarning
 
 __all__ = [
     "BackendError",
@@ -31,4 +32,5 @@ __all__ = [
     "Location",
     "Locator",
     "LocatorError",
+    "PictureSizeWarning",
 ]

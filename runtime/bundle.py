@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.errors import BundleError, InputError
+from runtime.files import write_atomically
 from runtime.manifest import (
     SCHEMA_VERSION,
     Artefact,
@@ -19,6 +20,7 @@ from runtime.manifest import (
     Manifest,
     ManifestError,
     Model,
+    ThresholdFit,
     Thresholds,
     parse_manifest,
 )
@@ -32,6 +34,7 @@ __all__ = [
     "Golden",
     "Manifest",
     "Model",
+    "ThresholdFit",
     "Thresholds",
     "default_bundle_path",
     "sha256_of",
@@ -162,19 +165,7 @@ def write_bundle(
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
-        _write_atomically(folder / name, data)
+        write_atomically(folder / name, data)
     text = json.dumps(dataclasses.asdict(manifest), indent=2, allow_nan=False) + "\n"
-    _write_atomically(folder / MANIFEST_NAME, text.encode())
+    write_atomically(folder / MANIFEST_NAME, text.encode())
     return Bundle.open(folder)
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

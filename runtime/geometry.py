@@ -141,10 +141,15 @@ class Letterbox:
         return canvas
 
 
+def new_canvas() -> Picture:
+    """An uninitialised canvas to render on: uint8 [256, 512, 4], C-contiguous."""
+    return np.empty((CANVAS_HEIGHT, CANVAS_WIDTH, 4), np.uint8)
+
+
 def _checked_canvas(out: Picture | None) -> Picture:
     shape = (CANVAS_HEIGHT, CANVAS_WIDTH, 4)
     if out is None:
-        return np.empty(shape, np.uint8)
+        return new_canvas()
     if out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
         got = f"{out.dtype} {list(out.shape)}"
         raise ValueError(f"expected a C-contiguous uint8 {list(shape)} canvas, got {got}")

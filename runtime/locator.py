@@ -5,28 +5,43 @@ from __future__ import annotations
 import math
 import os
 import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from types import TracebackType
+from typing import TypeVar
 
 import numpy as np
 
 from runtime.backends import engine
-from runtime.backends.base import Backend, default_threads
+from runtime.backends.base import Backend
 from runtime.bundle import Bundle, default_bundle_path
 from runtime.choose import AUTO, Choice, choose
+from runtime.cpus import default_threads
 from runtime.errors import BackendError, InputError
-from runtime.geometry import CANVAS_HEIGHT, CANVAS_WIDTH, Letterbox, Picture, RawResult
-from runtime.picture import PictureSource, load
+from runtime.geometry import Picture, RawResult, new_canvas
+from runtime.manifest import Thresholds
+from runtime.picture import ChannelOrder, PictureSource, load
+from runtime.pipeline import IN_FLIGHT, in_order
 from runtime.result import Keypoint, Location
+from runtime.trust import doubts
+from runtime.view import PictureSizeWarning, Roi, View, size_warning
+
+_T = TypeVar("_T")
 
 
 class Locator:
-    """Finds the gap and the slider piece in pictures. One may be shared by several threads.
+    """Finds the gap and the slider piece in pictures.
+
+    One may be shared by any number of threads. Another process needs one of its own: pickled, it
+    becomes one there; forked, it refuses to work.
 
     precision: `int8` (fast) or `fp32`, as far as the bundle holds them.
-    device: `auto` (the CPU), `cpu`, or another device of the backend, such as OpenVINO's `gpu`.
-    backend: `auto`, `openvino` or `onnxruntime`.
+    device: `auto`, `cpu`, or another device of the backend, such as OpenVINO's `gpu`.
+    backend: `auto` (see `explain` and `tune`) or a name, such as `openvino`.
     bundle: folder of a bundle; the package's own when None.
-    threads: threads of one inference; as many as the process has CPUs when None.
+    threads: threads of one inference on a CPU; one for each physical performance core that the
+        process may use when None.
 
     Whatever is asked for by name is used or refused, never replaced. Raises InputError for an
     unknown name, BackendUnavailable when the engine or device cannot be used here, BundleError for
@@ -44,37 +59,131 @@ class Locator:
     ) -> None:
         if threads is not None and threads < 1:
             raise InputError(f"expected at least 1 thread, got {threads}")
-        opened = Bundle.open(default_bundle_path() if bundle is None else bundle)
+        opened = _opened(bundle)
         self._choice, chosen, artefact = choose(opened, precision, backend, device)
-        self._min_score = opened.manifest.thresholds.min_score
+        self._thresholds = opened.manifest.thresholds
         self._backend: Backend = engine(chosen.backend).load(
             opened.read(artefact), artefact.format, chosen.device, threads or default_threads()
         )
         self._local = threading.local()
+        self._process = os.getpid()
+        self._again = partial(
+            type(self), precision, device=device, backend=backend, bundle=bundle, threads=threads
+        )
 
-    def predict(self, picture: PictureSource) -> Location:
+    def __reduce__(self) -> tuple[Callable[[], Locator], tuple[()]]:
+        """Pickled, it is a request for the same: another process makes a Locator of its own."""
+        return self._again, ()
+
+    def predict(
+        self,
+        picture: PictureSource,
+        *,
+        roi: Roi | None = None,
+        display_width: float | None = None,
+        channel_order: ChannelOrder = "bgr",
+    ) -> Location:
         """Locate both points in a picture.
 
-        picture: a path, the bytes of a PNG, JPEG, WebP or BMP file, a uint8 array (grey, BGR or
-            BGRA) or a PIL image.
-        Returns a Location in picture pixels, whatever the picture shows: its `ok` and `reasons`
-        say whether to trust it. Raises InputError for a picture that cannot be read.
+        picture: a path, the bytes of a PNG, JPEG, WebP or BMP file, a file object, a uint8 array
+            (grey, BGR or BGRA) or a PIL image.
+        roi: x, y, width, height of the puzzle within the picture, whole pixels; all of it when
+            None, with a PictureSizeWarning where the picture is much larger than a puzzle.
+        display_width: how wide the whole picture is shown; `distance_px` is then for that size.
+        channel_order: `rgb` where an array's colours lie so.
+        Returns a Location in pixels of the whole picture, whatever the picture shows: its `ok` and
+        `reasons` say whether to trust it. Raises InputError for a picture that cannot be read and
+        for a roi that does not lie within it, BackendError after `close` and in a process that was
+        forked after this Locator was made.
         """
-        pixels = load(picture)
-        letterbox = Letterbox(picture_width=pixels.shape[1], picture_height=pixels.shape[0])
-        canvas = letterbox.render(pixels, out=self._canvas())
-        return locate(self._backend.infer(canvas), letterbox, self._min_score)
+        self._check_process()
+        canvas = self._own_canvas()
+        view = _draw(picture, roi, channel_order, canvas)
+        return self._answer(canvas, view, display_width)
 
-    def _canvas(self) -> Picture:
+    def predict_batch(
+        self,
+        pictures: Iterable[PictureSource],
+        *,
+        roi: Roi | None = None,
+        display_width: float | None = None,
+        channel_order: ChannelOrder = "bgr",
+    ) -> list[Location | InputError]:
+        """All that `stream` yields, as a list."""
+        return list(
+            self.stream(pictures, roi=roi, display_width=display_width, channel_order=channel_order)
+        )
+
+    def stream(
+        self,
+        pictures: Iterable[PictureSource],
+        *,
+        roi: Roi | None = None,
+        display_width: float | None = None,
+        channel_order: ChannelOrder = "bgr",
+    ) -> Iterator[Location | InputError]:
+        """Locate both points in one picture after the other, several inferences at a time.
+
+        pictures: taken one by one, as they are needed, by the thread that asks for the answers;
+            an array may be overwritten as soon as the next picture is asked for. No answer comes
+            later than three pictures after its own was taken.
+        The rest is as for `predict`, and holds for every picture.
+        Yields an answer for each picture, in order; for a picture that `predict` would refuse, the
+        InputError instead of raising it, so that one bad picture does not end the stream. Raises
+        BackendError as `predict` does, and what `pictures` itself raises, each in its turn.
+        """
+        canvases = [new_canvas() for _ in range(IN_FLIGHT)]
+
+        def start(picture: PictureSource, place: int) -> Callable[[], Location | InputError]:
+            self._check_process()
+            canvas = canvases[place]
+            try:
+                view = _draw(picture, roi, channel_order, canvas)
+            except InputError as error:
+                return partial(_same, error)
+            return partial(self._answer, canvas, view, display_width)
+
+        return in_order(start, pictures)
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise BackendError(
+                "this Locator was made before the process was forked, and its engine's threads "
+                "stayed behind: create one in each process"
+            )
+
+    def _answer(self, canvas: Picture, view: View, display_width: float | None) -> Location:
+        return locate(self._backend.infer(canvas), view, self._thresholds, display_width)
+
+    def _own_canvas(self) -> Picture:
         """A canvas to draw on, one a thread: a fresh one for every picture would cost time."""
         canvas: Picture | None = getattr(self._local, "canvas", None)
         if canvas is None:
-            canvas = self._local.canvas = np.empty((CANVAS_HEIGHT, CANVAS_WIDTH, 4), np.uint8)
+            canvas = self._local.canvas = new_canvas()
         return canvas
 
     def explain(self) -> Choice:
         """Which backends were considered, which one serves and why not the others; str() reads."""
         return self._choice
+
+    @staticmethod
+    def tune(
+        precision: str = "int8",
+        *,
+        bundle: str | os.PathLike[str] | None = None,
+        threads: int | None = None,
+    ) -> Choice:
+        """Find the fastest engine and device here, about a second each, for later `auto` requests.
+
+        precision, bundle, threads: as for a Locator. An engine must give the bundle's golden answer
+        to within a pixel. The result is kept in the user's cache folder, for this machine and these
+        weights. Returns what was found, the fastest first. Raises InputError for a precision that
+        the bundle does not hold, BundleError for a damaged bundle, BackendUnavailable when nothing
+        can run here.
+        """
+        from runtime.tune import tune  # which itself measures Locators
+
+        return tune(_opened(bundle), precision, threads)
 
     def describe(self) -> dict[str, str | int]:
         """Facts about what runs: precision, engine, version, device, threads."""
@@ -83,6 +192,7 @@ class Locator:
     def close(self) -> None:
         """Free the network. `predict` raises BackendError afterwards; closing twice is fine."""
         self._backend.close()
+        self._local = threading.local()
 
     def __enter__(self) -> Locator:
         return self
@@ -96,42 +206,50 @@ class Locator:
         self.close()
 
 
-def locate(raw: RawResult, letterbox: Letterbox, min_score: float) -> Location:
-    """Turn the network's answer for a canvas into one for the picture.
+def _opened(bundle: str | os.PathLike[str] | None) -> Bundle:
+    return Bundle.open(default_bundle_path() if bundle is None else bundle)
 
-    min_score: 0..1; a point below it, or outside the picture, becomes a reason not to trust.
-    Raises BackendError when the answer holds numbers that are not finite.
+
+def _draw(
+    picture: PictureSource, roi: Roi | None, channel_order: ChannelOrder, canvas: Picture
+) -> View:
+    """Draw a picture, or the roi of it, on the canvas and return the view that it is."""
+    pixels = load(picture, channel_order)
+    view = View.of(pixels, roi)
+    if roi is None and (text := size_warning(view.picture_width, view.picture_height)):
+        warnings.warn(text, PictureSizeWarning, stacklevel=3)
+    view.render(pixels, canvas)
+    return view
+
+
+def _same(value: _T) -> _T:
+    return value
+
+
+def locate(
+    raw: RawResult, view: View, thresholds: Thresholds, display_width: float | None = None
+) -> Location:
+    """Turn the network's answer for a canvas into one for the picture that the view is of.
+
+    Raises BackendError when the answer holds numbers that are not finite, InputError for a
+    display_width that is no width.
     """
     if not (np.isfinite(raw.keypoints).all() and np.isfinite(raw.angle).all()):
         raise BackendError("the network answered with numbers that are not finite")
-    points_picture_xy = letterbox.to_picture(raw.keypoints[:, :2])
+    points_picture_xy = view.to_picture(raw.keypoints[:, :2])
     gap, slider = (
         # Engines approximate the sigmoid: it may pass 1 by a rounding error.
         Keypoint(float(x), float(y), min(1.0, max(0.0, float(score))), max(0.0, float(rival)))
         for (x, y), (score, rival) in zip(points_picture_xy, raw.keypoints[:, 2:], strict=True)
     )
-    width, height = letterbox.picture_width, letterbox.picture_height
     sine, cosine = (float(part) for part in raw.angle)
     angle_deg = math.degrees(math.atan2(sine, cosine))
     return Location(
         gap=gap,
         slider=slider,
         angle_deg=180.0 if angle_deg == -180.0 else angle_deg,
-        picture_width=width,
-        picture_height=height,
-        reasons=(
-            *_doubts("gap", gap, width, height, min_score),
-            *_doubts("slider", slider, width, height, min_score),
-        ),
+        picture_width=view.picture_width,
+        picture_height=view.picture_height,
+        reasons=doubts(gap, slider, view, thresholds),
+        display_width=display_width,
     )
-
-
-def _doubts(
-    name: str, point: Keypoint, width: int, height: int, min_score: float
-) -> tuple[str, ...]:
-    doubts = []
-    if point.score < min_score:
-        doubts.append(f"{name} score {point.score:.3f} is below {min_score:.3f}")
-    if not (-0.5 <= point.x < width - 0.5 and -0.5 <= point.y < height - 0.5):
-        doubts.append(f"{name} lies outside the picture")
-    return tuple(doubts)

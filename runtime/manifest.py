@@ -14,9 +14,9 @@ import typing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from runtime.geometry import CONTRACT_VERSION
+from runtime.geometry import CANVAS_HEIGHT, CONTRACT_VERSION
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -52,14 +52,43 @@ class Model:
 
 
 @dataclass(frozen=True)
+class ThresholdFit:
+    """How thresholds were fitted, and the rates on other pictures than those fitted on.
+
+    precision: whose answers; pictures: how many were fitted on, and as many measured on.
+    false_abstention: share of the right answers that was not trusted.
+    true_abstention: share of the wrong answers that was not trusted.
+    no_gap_abstention: share of the pictures without a gap whose answer was not trusted.
+    """
+
+    precision: str
+    pictures: int
+    false_abstention: float
+    true_abstention: float
+    no_gap_abstention: float
+
+
+@dataclass(frozen=True)
 class Thresholds:
-    """min_score: below it (0..1) a point is reported but not trusted."""
+    """From where on an answer is reported but not trusted; the defaults never object.
+
+    min_score: of a point, 0..1. max_rival: of a point, 0..1 (see `runtime.Keypoint`).
+    max_row_difference_canvas_px: between the two points' rows, canvas pixels.
+    fit: None where the values were set by hand.
+    """
 
     min_score: float
+    max_rival: float = 1.0
+    max_row_difference_canvas_px: float = float(CANVAS_HEIGHT)
+    fit: ThresholdFit | None = None
 
     def __post_init__(self) -> None:
-        fits = 0 <= self.min_score <= 1
-        _require(fits, f"thresholds.min_score: expected 0..1, got {self.min_score}")
+        for name, largest in (
+            ("min_score", 1), ("max_rival", 1), ("max_row_difference_canvas_px", CANVAS_HEIGHT)
+        ):  # fmt: skip
+            value = getattr(self, name)
+            fits = 0 <= value <= largest
+            _require(fits, f"thresholds.{name}: expected 0..{largest}, got {value}")
 
 
 @dataclass(frozen=True)

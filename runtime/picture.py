@@ -1,14 +1,15 @@
-"""Turns whatever the caller has (path, bytes, array, PIL image) into a BGR picture, within limits.
+"""Turns whatever the caller has (path, bytes, file, array, PIL image) into a BGR picture.
 
-Alpha is dropped, not blended. A stored orientation tag (EXIF) is not applied: coordinates are
-those of the pixels as stored, whichever way the picture came in.
+Sizes are bounded before anything is decoded. Alpha is dropped, not blended; a palette is looked up.
+A stored orientation tag (EXIF) is not applied: coordinates are those of the pixels as stored,
+whichever way the picture came in (PIL's `ImageOps.exif_transpose` turns it before).
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, BinaryIO, Literal, TypeAlias, cast, get_args
 
 import cv2
 import numpy as np
@@ -22,31 +23,47 @@ MAX_PIXELS = 64_000_000
 MAX_SIDE = 16_384
 
 # A PIL image is taken too; PIL is not a dependency, so the type cannot name it.
-PictureSource: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | Picture | Any"
+PictureSource: TypeAlias = (
+    str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Picture | Any
+)
+ChannelOrder: TypeAlias = Literal["bgr", "rgb"]
 
-_TO_BGR = {1: cv2.COLOR_GRAY2BGR, 4: cv2.COLOR_BGRA2BGR}
+_TO_BGR = {
+    (1, "bgr"): cv2.COLOR_GRAY2BGR,
+    (1, "rgb"): cv2.COLOR_GRAY2BGR,
+    (3, "rgb"): cv2.COLOR_RGB2BGR,
+    (4, "bgr"): cv2.COLOR_BGRA2BGR,
+    (4, "rgb"): cv2.COLOR_RGBA2BGR,
+}
 
 
-def load(source: PictureSource) -> Picture:
+def load(source: PictureSource, channel_order: ChannelOrder = "bgr") -> Picture:
     """Return the picture as uint8 BGR [H, W, 3], C-contiguous.
 
-    source: a path, the bytes of a PNG, JPEG, WebP or BMP file, a uint8 array (grey [H, W] or
-        [H, W, 1], BGR [H, W, 3], BGRA [H, W, 4]) or a PIL image. A BGR array may be returned as
-        it is, without a copy.
+    source: a path, the bytes of a PNG, JPEG, WebP or BMP file, a file object opened in binary mode
+        (read from where it stands to its end), a uint8 array (grey [H, W] or [H, W, 1], colour
+        [H, W, 3], colour and alpha [H, W, 4]; read-only and not contiguous ones, too) or a PIL
+        image. A BGR array may be returned as it is, without a copy.
+    channel_order: how an array's colours lie, `bgr` (as OpenCV has them) or `rgb`; files and PIL
+        images know their own.
     Raises InputError, naming the source and the remedy, for anything else and for pictures of more
     than 64 MiB encoded, 64 megapixels or 16384 pixels a side.
     """
+    if channel_order not in get_args(ChannelOrder):
+        raise InputError(f"unknown channel_order {channel_order!r}: expected 'bgr' or 'rgb'")
     if isinstance(source, np.ndarray):
-        return _from_array(source)
+        return _from_array(source, channel_order)
     if isinstance(source, str | os.PathLike):
         return _from_path(Path(source))
     if isinstance(source, bytes | bytearray | memoryview):
         return _decode(bytes(source), f"the picture given as {len(source)} bytes")
     if _is_pil_image(source):
         return _from_pil(source)
+    if callable(getattr(source, "read", None)):
+        return _from_file(source)
     raise InputError(
-        f"cannot take a picture from {type(source).__name__}: "
-        "give a path, the bytes of a picture file, a uint8 array or a PIL image"
+        f"cannot take a picture from {type(source).__name__}: give a path, the bytes of a picture "
+        "file, a file object, a uint8 array or a PIL image"
     )
 
 
@@ -78,6 +95,22 @@ def _from_path(path: Path) -> Picture:
     return _decode(data, name)
 
 
+def _from_file(file: Any) -> Picture:
+    name = f"the file object {getattr(file, 'name', type(file).__name__)!r}"
+    data = bytearray()
+    try:
+        # Pipes and sockets may give less than was asked for.
+        while len(data) <= MAX_FILE_BYTES and (part := file.read(MAX_FILE_BYTES + 1 - len(data))):
+            data += part
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name} cannot be read ({error}): open it anew") from error
+    except TypeError as error:
+        raise InputError(f'{name} gives no bytes ({error}): open it in binary mode, "rb"') from (
+            error
+        )
+    return _decode(bytes(data), name)
+
+
 def _decode(data: bytes, name: str) -> Picture:
     if len(data) > MAX_FILE_BYTES:
         limit = f"{MAX_FILE_BYTES // 2**20} MiB"
@@ -102,7 +135,7 @@ def _undecodable(name: str) -> str:
     return f"{name} could not be decoded: it is damaged or of an unusual kind, so save it anew"
 
 
-def _from_array(array: np.ndarray[Any, Any]) -> Picture:
+def _from_array(array: np.ndarray[Any, Any], channel_order: ChannelOrder) -> Picture:
     kind = f"the array ({array.dtype} {list(array.shape)})"
     if array.dtype != np.uint8:
         raise InputError(
@@ -111,16 +144,17 @@ def _from_array(array: np.ndarray[Any, Any]) -> Picture:
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.ndim not in (2, 3) or channels not in (1, 3, 4):
         raise InputError(
-            f"{kind} is not a picture: expected grey [H, W] or [H, W, 1], BGR [H, W, 3] "
-            "or BGRA [H, W, 4]"
+            f"{kind} is not a picture: expected grey [H, W] or [H, W, 1], colour [H, W, 3] "
+            "or colour and alpha [H, W, 4]"
         )
     if array.size == 0:
         raise InputError(f"{kind} is empty: give a picture of at least 1 x 1 pixels")
     _check_size(array.shape[1], array.shape[0], kind)
     contiguous = np.ascontiguousarray(array)
-    if channels == 3:
+    conversion = _TO_BGR.get((channels, channel_order))
+    if conversion is None:
         return contiguous
-    return cast(Picture, cv2.cvtColor(contiguous, _TO_BGR[channels]))
+    return cast(Picture, cv2.cvtColor(contiguous, conversion))
 
 
 def _is_pil_image(source: object) -> bool:
@@ -140,5 +174,4 @@ def _from_pil(image: Any) -> Picture:
         pixels = np.asarray(image) >> 8 if sixteen_bits else np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError) as error:
         raise InputError(f"{name} could not be decoded ({error}): save it anew") from error
-    pixels = pixels.astype(np.uint8)
-    return _from_array(pixels if sixteen_bits else pixels[..., ::-1])
+    return _from_array(pixels.astype(np.uint8), "rgb")

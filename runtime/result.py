@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from runtime.errors import InputError
+
 if TYPE_CHECKING:
     from runtime.geometry import Picture
     from runtime.picture import PictureSource
@@ -46,7 +48,10 @@ class Location:
     angle_deg: rotation of the gap relative to the piece, (-180, 180], anticlockwise positive.
     picture_width, picture_height: size of the picture, pixels.
     reasons: empty when the answer can be trusted.
-    Raises ValueError for an angle or a size out of range.
+    display_width: how wide the picture is shown, in the units that `distance_px` then has; None
+        where it is shown pixel by pixel.
+    Raises ValueError for an angle or a size out of range, and InputError, which is one, for such a
+    display_width.
     """
 
     gap: Keypoint
@@ -55,6 +60,7 @@ class Location:
     picture_width: int
     picture_height: int
     reasons: tuple[str, ...] = ()
+    display_width: float | None = None
 
     def __post_init__(self) -> None:
         if not -180 < self.angle_deg <= 180:
@@ -62,6 +68,9 @@ class Location:
         if self.picture_width < 1 or self.picture_height < 1:
             size = f"{self.picture_width} x {self.picture_height}"
             raise ValueError(f"expected a picture of at least 1 x 1 pixels, got {size}")
+        shown = self.display_width
+        if shown is not None and not (math.isfinite(shown) and shown > 0):
+            raise InputError(f"expected a display_width above 0, got {shown}")
 
     @property
     def ok(self) -> bool:
@@ -70,8 +79,14 @@ class Location:
 
     @property
     def distance_px(self) -> float:
-        """How far the slider has to travel to the gap along x, picture pixels."""
-        return self.gap.x - self.slider.x
+        """How far the slider has to travel to the gap along x.
+
+        Picture pixels, or pixels of the picture as it is shown where `display_width` is given.
+        """
+        travel_px = self.gap.x - self.slider.x
+        if self.display_width is None:
+            return travel_px
+        return travel_px * self.display_width / self.picture_width
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python values only, ready for json.dumps."""
@@ -84,6 +99,7 @@ class Location:
             "distance_px": self.distance_px,
             "picture_width": self.picture_width,
             "picture_height": self.picture_height,
+            "display_width": self.display_width,
         }
 
     def draw(self, picture: PictureSource) -> Picture:

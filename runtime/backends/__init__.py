@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
+import pkgutil
 from typing import cast
 
 from runtime.backends.base import Engine
 
-# In the order in which they are preferred.
-BACKENDS = ("openvino", "onnxruntime")
+# Name -> where its Engine is, in the order in which they are preferred.
+_ENGINES = {
+    "tensorrt": "runtime.backends.tensorrt.engine:TENSORRT_ENGINE",
+    "tensorrt-rtx": "runtime.backends.tensorrt.engine:RTX_ENGINE",
+    "openvino": "runtime.backends.openvino",
+    "onnxruntime": "runtime.backends.onnxruntime",
+}
+BACKENDS = tuple(_ENGINES)
 
 
 def engine(name: str) -> Engine:
-    """Return the module of one of BACKENDS."""
-    return cast(Engine, importlib.import_module(f"runtime.backends.{name}"))
+    """Return one of BACKENDS."""
+    return cast(Engine, pkgutil.resolve_name(_ENGINES[name]))

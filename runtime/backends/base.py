@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -25,7 +24,7 @@ class Backend(Protocol):
         ...
 
     def describe(self) -> dict[str, str | int]:
-        """Plain facts: engine, version, device, threads, format."""
+        """Plain facts: engine, version, device, device_name (the hardware's), threads, ..."""
         ...
 
     def close(self) -> None:
@@ -34,7 +33,9 @@ class Backend(Protocol):
 
 
 class Engine(Protocol):
-    """What each module in this package provides: the engine, before a network is loaded."""
+    """What each engine here provides before a network is loaded; most are plain modules."""
+
+    DEFAULT_DEVICE: str  # what a caller who names no device gets
 
     def devices(self) -> tuple[str, ...]:
         """Devices usable here, lower case. Raises BackendUnavailable when the engine is not."""
@@ -53,13 +54,6 @@ class Engine(Protocol):
         this package's.
         """
         ...
-
-
-def default_threads() -> int:
-    """CPUs that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def check_interface(

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import threading
 from collections.abc import Mapping
 from functools import cache
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from runtime.backends.base import INPUT_NAME, check_interface
+from runtime.bundle import sha256_of
+from runtime.cache import Entry
 from runtime.errors import BackendError, BackendUnavailable
 from runtime.geometry import Picture, RawResult
 
 if TYPE_CHECKING:
     import openvino as ov
 
+DEFAULT_DEVICE = "cpu"
 _MODES = ("auto", "multi", "hetero")
+_CAPS = ("OV_CPU_MAX_ISA", "ONEDNN_MAX_CPU_ISA")  # they forbid newer instructions
 
 
 @cache
@@ -49,7 +56,44 @@ def _present(name: str) -> bool:
 def load(
     files: Mapping[str, bytes], model_format: str, device: str, threads: int
 ) -> OpenVinoBackend:
-    """See `Engine.load`. model_format: `onnx` or `openvino-ir`."""
+    """See `Engine.load`. model_format: `onnx` or `openvino-ir`.
+
+    For the CPU the compiled network is kept in the user's cache: compiling is most of the start.
+    """
+    if device.lower() != "cpu":
+        return OpenVinoBackend(_compile(files, model_format, device, threads), device, threads)
+    entry = _entry(files, threads)
+    exported = entry.get(
+        lambda: _compile(files, model_format, device, threads).export_model().getvalue()
+    )
+    try:
+        compiled = _core().import_model(BytesIO(exported), "CPU", _settings(device, threads))
+    except RuntimeError as error:
+        entry.forget()  # so that the next attempt compiles anew
+        raise BackendError(f"openvino cannot load the network: {_reason(error)}") from error
+    return OpenVinoBackend(compiled, device, threads)
+
+
+def _entry(files: Mapping[str, bytes], threads: int) -> Entry:
+    """The cache entry of a network compiled for the CPU, and all that decides about it."""
+    import openvino
+
+    core = _core()
+    depends_on = {
+        "files": {role: sha256_of(data) for role, data in files.items()},
+        "version": openvino.__version__,
+        "processor": core.get_property("CPU", "FULL_DEVICE_NAME"),
+        "capabilities": sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")),
+        "caps": [os.environ.get(name) for name in _CAPS],
+        "settings": _settings("cpu", threads),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+    return Entry("openvino", depends_on)
+
+
+def _compile(
+    files: Mapping[str, bytes], model_format: str, device: str, threads: int
+) -> ov.CompiledModel:
     core = _core()
     try:
         if model_format == "openvino-ir":
@@ -63,12 +107,11 @@ def load(
         {port.any_name: tuple(port.shape) for port in model.outputs},
     )
     try:
-        compiled = core.compile_model(model, device.upper(), _settings(device, threads))
+        return core.compile_model(model, device.upper(), _settings(device, threads))
     except RuntimeError as error:
         raise BackendError(
             f"openvino cannot load the network on {device!r}: {_reason(error)}"
         ) from error
-    return OpenVinoBackend(compiled, device, threads)
 
 
 def _settings(device: str, threads: int) -> dict[str, Any]:
@@ -128,6 +171,9 @@ class OpenVinoBackend:
             "version": openvino.__version__,
             "device": self._device,
         }
+        if ":" not in self._device:  # a mode has no hardware of its own
+            name = _core().get_property(self._device.upper(), "FULL_DEVICE_NAME")
+            facts["device_name"] = str(name).strip()
         if self._device == "cpu":
             facts["threads"] = self._threads
         return facts

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import shutil
@@ -13,7 +15,6 @@ import pytest
 
 import runtime
 from runtime.cli import main
-from runtime.paths import DrawingNames, expand
 from tests.runtime.conftest import puzzle
 
 ROOT = Path(runtime.__file__).parents[1]
@@ -72,13 +73,96 @@ def test_json_lines(locator, pictures):
     assert answers[1]["ok"] is True
 
 
+def test_csv(locator, pictures):
+    (pictures / "d,e.png").write_bytes(b"")
+    dark = np.full((256, 512, 3), 51, np.uint8)
+    (pictures / "d,f.png").write_bytes(cv2.imencode(".png", dark)[1].tobytes())
+    code, out, err = locator("predict", pictures, "--csv")
+    assert (code, len(out), len(err)) == (2, 5, 1)
+    rows = list(csv.DictReader(out))
+    assert [row["path"][-7:] for row in rows] == ["s/a.PNG", "s/b.png", "s/c.bmp", "d,f.png"]
+    assert [float(row["gap_x"]) for row in rows[:3]] == pytest.approx([300, 200, 400], abs=1e-3)
+    assert (rows[0]["ok"], rows[0]["reasons"]) == ("True", "")
+    assert rows[3]["ok"] == "False"
+    assert rows[3]["reasons"].startswith("nothing found; gap score 0.200 is below")
+    assert rows[0].keys() >= {"slider_rival", "angle_deg", "distance_px", "picture_height"}
+
+
+def test_a_picture_from_standard_input(locator, pictures, tmp_path, monkeypatch):
+    def give(data: bytes) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+    give((pictures / "b.png").read_bytes())
+    code, out, _ = locator("predict", "-", pictures / "c.bmp", "--draw", tmp_path / "out")
+    assert code == 0
+    assert out[0].startswith("-: gap (200.0, 90.0)")
+    assert out[1].startswith(f"{pictures / 'c.bmp'}: gap (400.0, 90.0)")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["c.png", "stdin.png"]
+    give(b"")
+    code, out, err = locator("predict", "-")
+    assert (code, out, len(err)) == (2, [], 1)
+    assert "0 bytes is empty" in err[0]
+
+
+def test_roi_and_display_width(locator, pictures):
+    screen = np.full((800, 1400, 3), 51, np.uint8)
+    screen[100:356, 200:712] = puzzle((200, 90), (20, 90))
+    path = pictures / "screen.png"
+    path.write_bytes(cv2.imencode(".png", screen)[1].tobytes())
+    code, out, err = locator("predict", path, "--roi", "200,100,512,256", "--display-width", 700)
+    assert (code, err) == (0, [])
+    assert "gap (400.0, 190.0)" in out[0]
+    assert "distance 90.0 px, ok" in out[0]
+    code, out, err = locator("predict", pictures / "b.png", path)
+    assert (code, len(out)) == (0, 2)
+    assert err == [
+        f"locator: warning: {path}: 1400 x 800 pixels are much more than a puzzle has: if it is a "
+        "screenshot, say where the puzzle is (roi)"
+    ]
+    code, out, err = locator("predict", path, pictures / "b.png", "--roi", "200,100,512,256")
+    assert (code, len(out), len(err)) == (2, 1, 1)
+    assert "does not lie within the picture of 512 x 256 pixels" in err[0]
+    code, out, err = locator("predict", path, "--roi", "0,0,9,9", "--display-width", 0)
+    assert (code, out) == (2, [])
+    assert err == ["locator: error: expected a display_width above 0, got 0.0"]
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("to_terminal", "names", "shown"),
+    [
+        ((False, True), ["a.PNG", "b.png", "none.png"], True),
+        ((True, True), ["a.PNG", "b.png", "none.png"], False),
+        ((False, False), ["a.PNG", "b.png", "none.png"], False),
+        ((False, True), ["a.PNG"], False),
+    ],
+)
+def test_progress_is_shown_where_nothing_else_tells(
+    shared_bundle, pictures, monkeypatch, to_terminal, names, shown
+):
+    out, err = (_Terminal() if is_terminal else io.StringIO() for is_terminal in to_terminal)
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr("sys.stderr", err)
+    main(["predict", "--bundle", str(shared_bundle), *(str(pictures / name) for name in names)])
+    seen = "\r1/3\r   \r\r2/3\r   \rlocator: error: " in err.getvalue()
+    assert seen == shown
+    if not shown:
+        assert "\r" not in err.getvalue()
+    assert out.getvalue().count("\n") == min(2, len(names))
+    assert "\r" not in out.getvalue()
+
+
 def test_doubts_are_printed_and_are_no_failure(locator, pictures):
     dark = np.full((256, 512, 3), 51, np.uint8)
     (pictures / "dark.png").write_bytes(cv2.imencode(".png", dark)[1].tobytes())
     code, out, _ = locator("predict", pictures / "dark.png")
     assert code == 0
     assert out[0].endswith(
-        "not sure: gap score 0.200 is below 0.500; slider score 0.200 is below 0.500"
+        "not sure: nothing found; gap score 0.200 is below 0.500; slider score 0.200 is below 0.500"
     )
 
 
@@ -141,7 +225,7 @@ def test_drawings_that_cannot_be_written(locator, pictures, tmp_path):
     ("arguments", "says"),
     [
         (["--precision", "int4"], "unknown precision 'int4': expected fp32 or int8"),
-        (["--backend", "tpu"], "unknown backend 'tpu': expected auto or openvino or onnxruntime"),
+        (["--backend", "tpu"], "unknown backend 'tpu': expected auto or "),
         (["--device", "cuda"], "has no device 'cuda' here, expected cpu"),
         (["--threads", "0"], "expected at least 1 thread, got 0"),
     ],
@@ -167,7 +251,14 @@ def test_only_bad_arguments(locator, tmp_path):
     assert "holds no pictures (.png .jpg .jpeg .webp .bmp)" in err[0]
 
 
-@pytest.mark.parametrize("arguments", [[], ["predict"], ["nonsense"], ["predict", "a", "--thr=x"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [], ["predict"], ["nonsense"], ["predict", "a", "--thr=x"],
+        ["predict", "a", "--json", "--csv"], ["predict", "a", "--roi=1,2,3"],
+        ["predict", "a", "--roi", "1,2,3,x"],
+    ],
+)  # fmt: skip
 def test_wrong_usage_exits_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)
@@ -175,7 +266,7 @@ def test_wrong_usage_exits_with_2(arguments, capsys):
     assert "usage: locator" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["predict", "info"])
+@pytest.mark.parametrize("command", ["predict", "info", "doctor", "bench"])
 def test_help_teaches_with_examples(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
@@ -183,69 +274,12 @@ def test_help_teaches_with_examples(command, capsys):
     assert f"examples:\n  locator {command}" in capsys.readouterr().out
 
 
-def test_info(locator, shared_bundle):
-    code, out, err = locator("info")
-    assert (code, err) == (0, [])
-    text = "\n".join(out)
-    assert f"{shared_bundle} (every file matches its sha256)" in text
-    assert "trusted from score 0.5" in text
-    assert "int8: int8.xml (" in text
-    assert "int8 with openvino on cpu: chosen" in text
-    assert "int8 with onnxruntime on cpu: rejected: this bundle's int8 artefact is for" in text
-
-
-def test_info_shows_what_was_measured(own_bundle, capsys):
-    path = own_bundle / "manifest.json"
-    document = json.loads(path.read_text())
-    document["artefacts"]["fp32"]["measured"] = {"fixed": {"mae_px": 0.75, "acc_5px": 0.98}}
-    path.write_text(json.dumps(document))
-    assert main(["info", "--bundle", str(own_bundle)]) == 0
-    assert "on fixed: mae_px 0.75, acc_5px 0.98" in capsys.readouterr().out
-
-
-def test_info_as_json(locator, shared_bundle):
-    code, out, _ = locator("info", "--json")
-    assert code == 0
-    found = json.loads("\n".join(out))
-    assert found["bundle"] == str(shared_bundle)
-    assert found["manifest"] == json.loads((shared_bundle / "manifest.json").read_text())
-    assert found["backends"]["fp32"][0] == {
-        "backend": "openvino", "device": "cpu", "verdict": "chosen",
-    }  # fmt: skip
-
-
 def test_interrupting_is_quiet(locator, pictures, monkeypatch):
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("runtime.cli.load", interrupt)
+    monkeypatch.setattr("runtime.locator.load", interrupt)
     assert locator("predict", pictures) == (130, [], [])
-
-
-def test_expand_takes_names_literally_where_they_exist(tmp_path):
-    odd = tmp_path / "odd[1].png"
-    odd.touch()
-    assert expand(str(odd)) == [odd]
-    assert expand("x" * 5000) == [Path("x" * 5000)]
-
-
-def test_expand_looks_into_folders_that_alone_match(pictures):
-    assert expand(str(pictures.parent / "pict*")) == expand(str(pictures))
-
-
-def test_an_unreadable_folder(pictures, monkeypatch):
-    def refuse(_: Path) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "iterdir", refuse)
-    with pytest.raises(runtime.InputError, match=r"cannot be read .Permission denied"):
-        expand(str(pictures))
-
-
-def test_names_that_differ_in_case_alone_stay_apart(tmp_path):
-    names = DrawingNames(tmp_path, [])
-    made = [names.next(Path(name)).name for name in ("x/a.png", "x/A.png", "a.jpg")]
-    assert made == ["a.png", "A-2.png", "a-3.png"]
 
 
 def _start(*arguments: str, **options: object) -> subprocess.Popen[str]:

@@ -12,11 +12,13 @@ import pytest
 from runtime import BackendError, BackendUnavailable, BundleError, InputError, Locator
 from runtime.backends import openvino as openvino_adapter
 from runtime.backends.openvino import OpenVinoBackend
-from runtime.bundle import sha256_of
-from runtime.geometry import Letterbox, RawResult
+from runtime.bundle import Thresholds, sha256_of
+from runtime.geometry import RawResult
 from runtime.locator import locate
+from runtime.view import View
 from tests.runtime.conftest import build_onnx, puzzle
 
+LIMITS = Thresholds(min_score=0.5)
 SERVED = [("int8", "openvino"), ("fp32", "openvino"), ("fp32", "onnxruntime")]
 
 
@@ -50,6 +52,7 @@ def test_faint_points_are_reported_with_reasons(shared_bundle):
     location = Locator(bundle=shared_bundle).predict(np.full((256, 512, 3), 51, np.uint8))
     assert not location.ok
     assert location.reasons == (
+        "nothing found",
         "gap score 0.200 is below 0.500",
         "slider score 0.200 is below 0.500",
     )
@@ -102,7 +105,7 @@ def test_pictures_of_different_shapes_do_not_leak_into_each_other(shared_bundle)
     ("options", "error", "says"),
     [
         ({"precision": "int4"}, InputError, "unknown precision 'int4': expected fp32 or int8"),
-        ({"backend": "tflite"}, InputError, "expected auto or openvino or onnxruntime"),
+        ({"backend": "tflite"}, InputError, "unknown backend 'tflite': expected auto or"),
         ({"threads": 0}, InputError, "expected at least 1 thread, got 0"),
         ({"device": "cuda"}, BackendUnavailable, "no device 'cuda' here, expected cpu"),
         ({"device": "auto:banana"}, BackendUnavailable, "no device 'auto:banana'"),
@@ -125,8 +128,7 @@ def test_a_missing_engine_is_named_and_passed_over_only_by_auto(shared_bundle, m
     with pytest.raises(BackendUnavailable, match=r"pip install .edge-locator\[onnxruntime\]"):
         Locator("fp32", backend="onnxruntime", bundle=shared_bundle)
     explanation = Locator("fp32", bundle=shared_bundle).explain()
-    assert [c.backend for c in explanation.candidates] == ["openvino", "onnxruntime"]
-    assert explanation.chosen == explanation.candidates[0]
+    assert explanation.chosen.backend == "openvino"
     assert "fp32 with openvino on cpu: chosen" in str(explanation)
     assert "rejected: onnxruntime cannot be imported" in str(explanation)
 
@@ -163,6 +165,13 @@ def test_a_closed_locator_says_so(shared_bundle, precision, backend):
     locator.close()
     with pytest.raises(BackendError, match="closed"):
         locator.predict(picture)
+
+
+def test_tune_measures_the_bundle_that_is_named(shared_bundle, monkeypatch):
+    asked = []
+    monkeypatch.setattr("runtime.tune.tune", lambda *request: asked.append(request))
+    Locator.tune("fp32", bundle=shared_bundle, threads=1)
+    assert [(bundle.directory, *rest) for bundle, *rest in asked] == [(shared_bundle, "fp32", 1)]
 
 
 def _replace(folder: Path, name: str, data: bytes) -> None:
@@ -218,7 +227,7 @@ def _raw(x=100.0, y=100.0, score=0.9, sine=0.0, cosine=1.0) -> RawResult:
 
 
 def test_points_in_the_padding_are_reported_as_outside():
-    location = locate(_raw(x=3, y=128), Letterbox(100, 100), min_score=0.5)
+    location = locate(_raw(x=3, y=128), View.whole(100, 100), LIMITS)
     assert location.reasons == (
         "gap lies outside the picture",
         "slider lies outside the picture",
@@ -234,7 +243,7 @@ def test_points_in_the_padding_are_reported_as_outside():
     ],
 )  # fmt: skip
 def test_the_picture_ends_half_a_pixel_beyond_its_last_centres(x, y, inside):
-    assert locate(_raw(x=x, y=y), Letterbox(512, 256), min_score=0.5).ok == inside
+    assert locate(_raw(x=x, y=y), View.whole(512, 256), LIMITS).ok == inside
 
 
 @pytest.mark.parametrize(
@@ -242,15 +251,15 @@ def test_the_picture_ends_half_a_pixel_beyond_its_last_centres(x, y, inside):
     [(0, 1, 0), (0.5, 0.5, 45), (-1, 0, -90), (0.0, -1, 180), (-0.0, -1, 180), (0, 0, 0)],
 )
 def test_angles_lie_in_the_half_open_range(sine, cosine, expected):
-    location = locate(_raw(sine=sine, cosine=cosine), Letterbox(512, 256), 0.5)
+    location = locate(_raw(sine=sine, cosine=cosine), View.whole(512, 256), LIMITS)
     assert location.angle_deg == pytest.approx(expected)
 
 
 def test_scores_are_clipped_to_their_range():
-    assert locate(_raw(score=1.0000002), Letterbox(512, 256), 0.5).gap.score == 1
+    assert locate(_raw(score=1.0000002), View.whole(512, 256), LIMITS).gap.score == 1
 
 
 @pytest.mark.parametrize("broken", [_raw(x=np.nan), _raw(sine=np.inf)])
 def test_answers_that_are_not_finite_are_engine_failures(broken):
     with pytest.raises(BackendError, match="not finite"):
-        locate(broken, Letterbox(512, 256), 0.5)
+        locate(broken, View.whole(512, 256), LIMITS)

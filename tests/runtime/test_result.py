@@ -23,6 +23,19 @@ def test_distance_is_the_travel_along_x():
     assert location(gap=SLIDER, slider=GAP).distance_px == -170.5
 
 
+def test_distance_is_for_the_size_at_which_the_picture_is_shown():
+    shown = location(display_width=170)
+    assert shown.distance_px == 85.25
+    assert (shown.gap, shown.slider) == (GAP, SLIDER)
+    assert shown.to_dict()["distance_px"] == 85.25
+
+
+@pytest.mark.parametrize("width", [0, -3, math.nan, math.inf])
+def test_a_display_width_is_above_0(width):
+    with pytest.raises(InputError, match=f"expected a display_width above 0, got {width}"):
+        location(display_width=width)
+
+
 def test_ok_is_the_absence_of_reasons():
     assert location().ok
     assert not location(reasons=("gap score too low",)).ok
@@ -75,6 +88,7 @@ def test_to_dict_is_plain_json():
         "distance_px": 170.5,
         "picture_width": 340,
         "picture_height": 190,
+        "display_width": None,
     }
 
 

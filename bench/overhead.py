@@ -1,0 +1,110 @@
+"""What the package costs beside the engine: `python -m bench.overhead`.
+
+Three figures: the time of a whole `predict` of a 340 x 190 picture beyond that of the bare engine
+call on its canvas, turn by turn in one process; the time that `import runtime` takes beyond numpy
+and cv2; and the time from process start to the first answer, beside that of a bare script that
+imports numpy, cv2 and openvino, loads the same model and infers once. The processes start in turn,
+and the medians are compared, so that a change of the machine's mood meets both alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.latency import WARM_UP, machine, picture
+from runtime import Locator
+from runtime.bundle import Bundle, default_bundle_path
+from runtime.geometry import new_canvas
+from runtime.view import View
+
+_IMPORT_ALONE = "import numpy, cv2"
+_IMPORT_ALL = "import numpy, cv2, runtime"
+_BARE = """
+import sys
+import cv2, numpy as np, openvino as ov
+core = ov.Core()
+settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+compiled = core.compile_model(core.read_model(sys.argv[1]), "CPU", settings)
+canvas = np.zeros((1, 256, 512, 4), np.uint8)
+canvas[0, :, 27:485, :3] = cv2.resize(np.zeros((190, 340, 3), np.uint8), (458, 256))
+compiled.create_infer_request().infer([canvas])
+"""
+_OURS = """
+import sys
+import numpy as np
+from runtime import Locator
+Locator("int8", backend="openvino", bundle=sys.argv[1]).predict(np.zeros((190, 340, 3), np.uint8))
+"""
+
+
+def predict_beyond_engine_ms(bundle_dir: Path, repeats: int) -> tuple[float, float]:
+    """Medians in milliseconds: of a whole `predict`, and of the engine call alone."""
+    pixels, canvas = picture(), new_canvas()
+    View.of(pixels, None).render(pixels, canvas)
+    whole_ms, engine_ms = [], []
+    with Locator("int8", bundle=bundle_dir) as locator:
+        for turn in range(WARM_UP + repeats):
+            start = time.perf_counter()
+            locator.predict(pixels)
+            middle = time.perf_counter()
+            locator._backend.infer(canvas)
+            end = time.perf_counter()
+            if turn >= WARM_UP:
+                whole_ms.append(1e3 * (middle - start))
+                engine_ms.append(1e3 * (end - middle))
+    return statistics.median(whole_ms), statistics.median(engine_ms)
+
+
+def started_ms(scripts: Sequence[Sequence[str]], repeats: int) -> list[float]:
+    """Median time in milliseconds of each script's process; each script: its text and arguments.
+
+    Raises CalledProcessError when one fails.
+    """
+    times_ms: list[list[float]] = [[] for _ in scripts]
+    for _ in range(repeats + 1):  # the first turn fills the file cache
+        for script, times in zip(scripts, times_ms, strict=True):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-c", *script], check=True)
+            times.append(1e3 * (time.perf_counter() - start))
+    return [statistics.median(times[1:]) for times in times_ms]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; prints the figures, judges none."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.overhead",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--bundle", type=Path, default=default_bundle_path(), metavar="DIR")
+    parser.add_argument("--repeats", type=int, default=500, help="of predict (default: 500)")
+    parser.add_argument("--starts", type=int, default=15, help="of each process (default: 15)")
+    options = parser.parse_args(argv)
+    model = Bundle.open(options.bundle).artefact("int8", "openvino").files["model"]
+    whole, engine = predict_beyond_engine_ms(options.bundle, options.repeats)
+    alone, together, bare, ours = started_ms(
+        [
+            [_IMPORT_ALONE],
+            [_IMPORT_ALL],
+            [_BARE, str(options.bundle / model)],
+            [_OURS, str(options.bundle)],
+        ],
+        options.starts,
+    )
+    sys.stdout.write(
+        f"{machine()}\n"
+        f"predict {whole:.2f} ms, engine {engine:.2f} ms: overhead {whole - engine:.2f} ms\n"
+        f"import beyond numpy and cv2: {together - alone:.0f} ms\n"
+        f"start to first answer {ours:.0f} ms, bare script {bare:.0f} ms: x {ours / bare:.2f}\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""TensorRT and TensorRT for RTX: one implementation, as both libraries share their interface."""

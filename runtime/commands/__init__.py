@@ -1,0 +1,1 @@
+"""The subcommands of `locator`: each module has `register(subparsers)`."""

@@ -1,0 +1,48 @@
+"""Keeps several inferences under way while the next picture is read."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
+from typing import TypeVar
+
+IN_FLIGHT = 4
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+def in_order(
+    start: Callable[[_Item, int], Callable[[], _Result]], items: Iterable[_Item]
+) -> Iterator[_Result]:
+    """Yield a result for each item, in order, with at most IN_FLIGHT of them under way.
+
+    start: called in the caller's thread with an item and the number, below IN_FLIGHT, of a place
+        that no item under way has; what it returns is called in another thread and gives the
+        result.
+    An exception, be it from `items`, from `start` or from what that returned, is raised when its
+    turn has come, after the results of all earlier items.
+    """
+    waiting: deque[Future[_Result]] = deque()
+    source = iter(items)
+    with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="locator") as pool:
+        for number in count():
+            try:
+                waiting.append(pool.submit(start(next(source), number % IN_FLIGHT)))
+            except StopIteration:
+                break
+            except Exception as error:  # noqa: BLE001 - raised below, in its turn
+                waiting.append(_failed(error))
+                break
+            while waiting and (len(waiting) == IN_FLIGHT or waiting[0].done()):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _failed(error: Exception) -> Future[_Result]:
+    future: Future[_Result] = Future()
+    future.set_exception(error)
+    return future

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+from bench import overhead
+
+
+def test_every_figure_is_measured(capsys):
+    assert overhead.main(["--repeats", "3", "--starts", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    patterns = (
+        r"predict [\d.]+ ms, engine [\d.]+ ms: overhead -?[\d.]+ ms",
+        r"import beyond numpy and cv2: -?\d+ ms",
+        r"start to first answer \d+ ms, bare script \d+ ms: x [\d.]+",
+    )
+    for pattern, line in zip(patterns, lines, strict=True):
+        assert re.fullmatch(pattern, line), line
+
+
+def test_a_script_that_fails_is_not_timed():
+    with pytest.raises(subprocess.CalledProcessError):
+        overhead.started_ms([["raise SystemExit(3)"]], 1)
+
+
+def test_the_slower_process_takes_longer():
+    quick, slow = overhead.started_ms([["pass"], ["import time; time.sleep(2)"]], 1)
+    assert slow > quick + 500

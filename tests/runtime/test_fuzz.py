@@ -1,0 +1,155 @@
+"""Damaged and forged picture files: a picture or an InputError, in little time and memory."""
+
+from __future__ import annotations
+
+import resource
+import struct
+import sys
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from runtime import InputError
+from runtime.picture import MAX_PIXELS, MAX_SIDE, load
+
+BGR = cv2.GaussianBlur(np.random.default_rng(11).integers(0, 256, (37, 61, 3), np.uint8), (0, 0), 2)
+BGRA = np.dstack([BGR, BGR[..., 0]])
+TELLING_BYTES = st.sampled_from([0, 1, 0x7F, 0x80, 0xD9, 0xDA, 0xC0, 0xC4, 0xFF]) | st.integers(
+    0, 255
+)
+
+
+def _encoded(suffix: str, pixels: np.ndarray = BGR, *options: int) -> bytes:
+    return cv2.imencode(suffix, pixels, options)[1].tobytes()
+
+
+SEEDS = {
+    "png": _encoded(".png"),
+    "png with alpha": _encoded(".png", BGRA),
+    "png, 16 bit": _encoded(".png", BGR.astype(np.uint16) * 257),
+    "jpeg": _encoded(".jpg"),
+    "jpeg, progressive": _encoded(".jpg", BGR, cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
+    "webp": _encoded(".webp", BGR, cv2.IMWRITE_WEBP_QUALITY, 80),
+    "webp, lossless": _encoded(".webp", BGR, cv2.IMWRITE_WEBP_QUALITY, 101),
+    "webp with alpha": _encoded(".webp", BGRA, cv2.IMWRITE_WEBP_QUALITY, 80),
+    "bmp": _encoded(".bmp"),
+    "tiff": _encoded(".tiff"),
+}
+
+
+def _repaired(data: bytes) -> bytes:
+    """A PNG with the checksums its blocks should have: else no damage would reach the decoder."""
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return data
+    parts, position = [data[:8]], 8
+    while position + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        end = position + 8 + length
+        if end + 4 > len(data):
+            break
+        block = data[position:end]
+        parts.append(block + struct.pack(">I", zlib.crc32(block[4:])))
+        position = end + 4
+    return b"".join(parts) + data[position:]
+
+
+def _check(data: bytes) -> None:
+    try:
+        loaded = load(data)
+    except InputError:
+        return
+    height, width, channels = loaded.shape
+    assert loaded.dtype == np.uint8
+    assert channels == 3
+    assert max(height, width) <= MAX_SIDE
+    assert height * width <= MAX_PIXELS
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    data=st.sampled_from(sorted(SEEDS)).map(SEEDS.__getitem__),
+    changes=st.lists(st.tuples(st.integers(0, 79), TELLING_BYTES), max_size=6),
+    elsewhere=st.lists(st.tuples(st.integers(0, 10_000), TELLING_BYTES), max_size=3),
+    cut=st.none() | st.integers(0, 3000),
+    repair=st.booleans(),
+)
+def test_damaged_headers(data, changes, elsewhere, cut, repair):
+    broken = bytearray(data)
+    for position, value in (*changes, *elsewhere):
+        broken[position % len(broken)] = value
+    cut_off = bytes(broken[:cut])
+    _check(_repaired(cut_off) if repair else cut_off)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    start=st.sampled_from(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            b"\xff\xd8\xff",
+            b"RIFF\x40\0\0\0WEBPVP8",
+            b"BM",
+            b"II*\0",
+            b"GIF89a",
+        ]
+    ),
+    rest=st.binary(max_size=120),
+)
+def test_the_beginning_of_a_format_and_then_anything(start, rest):
+    _check(start + rest)
+
+
+def _sized_png(width: int, height: int) -> bytes:
+    data = bytearray(SEEDS["png"])
+    struct.pack_into(">II", data, 16, width, height)
+    return _repaired(bytes(data))
+
+
+def _sized_bmp(width: int, height: int) -> bytes:
+    data = bytearray(SEEDS["bmp"])
+    struct.pack_into("<ii", data, 18, width, height)
+    return bytes(data)
+
+
+def _two_frames_jpeg(width: int, height: int) -> bytes:
+    """A JPEG that first states one size and then another."""
+    frame = b"\xff\xc0" + struct.pack(">HBHHB", 17, 8, height, width, 3)
+    return SEEDS["jpeg"][:2] + frame + b"\1\x22\0\2\x11\1\3\x11\1" + SEEDS["jpeg"][2:]
+
+
+def _extended_webp(width: int, height: int) -> bytes:
+    """A WebP whose container states a size and whose picture has another."""
+    data = bytearray(SEEDS["webp with alpha"])
+    data[24:27], data[27:30] = (width - 1).to_bytes(3, "little"), (height - 1).to_bytes(3, "little")
+    return bytes(data)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    forge=st.sampled_from([_sized_png, _sized_bmp, _two_frames_jpeg, _extended_webp]),
+    width=st.integers(1, 65_535),
+    height=st.integers(1, 65_535),
+)
+@example(_sized_png, 8000, 8000)
+@example(_sized_bmp, 65_535, 1)
+@example(_two_frames_jpeg, 65_500, 65_500)
+@example(_extended_webp, 16_000, 4000)
+def test_forged_sizes_cost_no_more_memory_than_the_limits_allow(forge, width, height):
+    before = _peak_bytes()
+    _check(forge(width, height))
+    # What is decoded, and a copy of it: three bytes a pixel each.
+    assert _peak_bytes() - before <= 2 * 3 * MAX_PIXELS + 2**26
+
+
+def _peak_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+@pytest.mark.parametrize("name", [name for name in SEEDS if name != "tiff"])
+def test_the_pictures_that_are_damaged_were_whole(name):
+    assert load(SEEDS[name]).shape == BGR.shape
