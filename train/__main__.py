@@ -8,42 +8,105 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from train import data, loop
+from train import data, distributed, loop
 from train.checkpoint import CheckpointError
 from train.config import ConfigError, load_config
+from train.entries import DataError
 from train.monitor import console
 from train.stop import stop_on_signals
 
 INTERRUPTED = 130
 
+DESCRIPTION = """\
+Train the network as a configuration says.
+
+A configuration is a YAML file of overrides over the defaults, which train/config.py documents; an
+empty file will do. Pictures are generated while training, or come from COCO-keypoints data sets.
+"""
+
+EPILOG = """\
+examples:
+  python -m train --config train/configs/smoke.yaml            everything once, in minutes
+  python -m train --config my.yaml --backgrounds my/photos     generate over photographs
+  python -m train --config my.yaml --set training.optimizer.lr=1e-3 --set data.seed=7
+  python -m train --config my.yaml --set data.dataset=data/train \\
+      --set data.validation_dataset=data/val                   train on a data set
+  python -m train --config my.yaml --resume runs/my/last.pth   go on after an interruption
+  torchrun --nproc-per-node 2 -m train --config my.yaml --distributed
+                                                               two processes or GPUs as one
+
+what a run leaves in checkpoints.save_dir:
+  config.yaml              the whole configuration, defaults included
+  last.pth                 after every epoch, every checkpoints.save_minutes and when stopped
+  best_model.pth           the lowest validation error; what compress.ptq takes
+  epoch_001.pth ...        the newest checkpoints.keep_last of them
+  training_YYYYMMDD.log    what the console showed
+  tensorboard/             tensorboard --logdir SAVE_DIR/tensorboard
+
+Ctrl-C (SIGINT) or SIGTERM lets the step finish and writes last.pth; a second one ends at once.
+Exit code: 0 trained to the end, 2 refused with one line that says why, 130 stopped.
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code (0 done, 2 refused, 130 interrupted)."""
     options = _parser().parse_args(arguments)
-    console.set_up()
+    speaks = True
     try:
-        config = load_config(options.config, _overrides(options))
-        train_set, validation_set = data.datasets(config.data)
-        with stop_on_signals() as stop:
-            finished = loop.run(
-                config, train_set, validation_set, stop, options.resume, options.weights
-            )
-    except (ConfigError, CheckpointError, FloatingPointError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        with distributed.process_group(options.distributed), stop_on_signals() as stop:
+            speaks = distributed.is_main()
+            console.set_up(distributed.rank())
+            config = load_config(options.config, _overrides(options))
+            sources = data.sources(config)
+            finished = loop.run(config, *sources, stop, options.resume, options.weights)
+    except (ConfigError, CheckpointError, DataError, FloatingPointError, OSError) as error:
+        if speaks:
+            print(f"error: {error}", file=sys.stderr)
         return 2
     return 0 if finished else INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m train",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--config", type=Path, required=True, help="YAML file of overrides")
-    parser.add_argument("--resume", type=Path, help="continue from this last.pth")
-    parser.add_argument("--weights", type=Path, help="start from this checkpoint's weights")
-    parser.add_argument("--amp", action="store_true", help="bfloat16 where the machine has it")
-    parser.add_argument("--save-dir", help="checkpoints.save_dir")
-    parser.add_argument("--backgrounds", help="data.backgrounds: a folder of photographs")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument(
+        "--resume",
+        type=Path,
+        metavar="LAST.PTH",
+        help="continue that run with its own settings, bit for bit on a CPU",
+    )
+    start.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE.PTH",
+        help="start a new run from this checkpoint's (averaged) weights",
+    )
     parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="any key, e.g. data.seed=7"
+        "--amp",
+        action="store_true",
+        help="mixed precision: float16 on CUDA, bfloat16 on a CPU that has it",
+    )
+    parser.add_argument(
+        "--distributed",
+        action="store_true",
+        help="train together with the other processes that torchrun started",
+    )
+    parser.add_argument("--save-dir", metavar="DIR", help="checkpoints.save_dir")
+    parser.add_argument(
+        "--backgrounds", metavar="DIR", help="data.backgrounds: a folder of photographs"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any key, e.g. data.seed=7; may be repeated, wins over the file",
     )
     return parser
 

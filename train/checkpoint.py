@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import random
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -61,13 +63,47 @@ def restore_random_state(state: dict[str, Any]) -> None:
 
 
 def save(path: Path, checkpoint: dict[str, Any]) -> None:
-    """Writes so that a reader, or a power cut, meets the old file or the new one, never a part."""
+    """Writes a checkpoint; see `write`."""
+    write(path, serialised(checkpoint))
+
+
+def serialised(checkpoint: dict[str, Any]) -> bytes:
+    """A checkpoint as the bytes of its file."""
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)
+    return buffer.getvalue()
+
+
+def write(path: Path, content: bytes) -> None:
+    """Writes so that a reader, or a power cut, meets the old file or the new one, never a part.
+
+    Raises:
+        CheckpointError: the disk is full or the folder cannot be written to; the old file is whole.
+    """
     temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        torch.save(checkpoint, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        kept = "; the one written before is whole" if path.exists() else ""
+        raise CheckpointError(
+            f"{path}: cannot be written: {error.strerror or error}{kept}"
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    # Only then is the new name on the disk.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def load(path: str | Path, map_location: str | torch.device = "cpu") -> dict[str, Any]:

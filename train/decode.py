@@ -1,4 +1,4 @@
-"""The decode of runtime.geometry for a batch of outputs, in torch.
+"""The decode of runtime.geometry for a batch of outputs, in torch and for maps of any size.
 
 Only elementwise operations, reductions and max pooling: a traced graph gives the same answer on
 every engine, ties included.
@@ -10,9 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from runtime.geometry import HEATMAP_HEIGHT, HEATMAP_WIDTH, RIVAL_DISTANCE_CELLS, STRIDE
-
-CELLS = HEATMAP_HEIGHT * HEATMAP_WIDTH
+from runtime.geometry import RIVAL_DISTANCE_CELLS, STRIDE
 
 
 def row_support(heatmap: Tensor, row_agreement: float) -> Tensor:
@@ -32,16 +30,17 @@ def decode_point(heatmap: Tensor, support: Tensor, offset: Tensor) -> tuple[Tens
     [B, 1, 64, 128].
     """
     fused = heatmap * support
-    index = torch.arange(CELLS, device=heatmap.device, dtype=torch.float32)
-    index = index.reshape(1, 1, HEATMAP_HEIGHT, HEATMAP_WIDTH)
+    height, width = heatmap.shape[2:]
+    index = torch.arange(height * width, device=heatmap.device, dtype=torch.float32)
+    index = index.reshape(1, 1, height, width)
     best = fused.amax(dim=(2, 3), keepdim=True)
     # The smallest index among the maxima: the first in row-major order.
-    first = torch.where(fused == best, index, float(CELLS)).amin(dim=(2, 3), keepdim=True)
+    first = torch.where(fused == best, index, float(height * width)).amin(dim=(2, 3), keepdim=True)
     chosen = (index == first).float()
-    row = torch.floor(first / HEATMAP_WIDTH)
-    column = first - row * HEATMAP_WIDTH
-    rows = torch.floor(index / HEATMAP_WIDTH)
-    columns = index - rows * HEATMAP_WIDTH
+    row = torch.floor(first / width)
+    column = first - row * width
+    rows = torch.floor(index / width)
+    columns = index - rows * width
     distance = torch.maximum((rows - row).abs(), (columns - column).abs())
     survives = fused == functional.max_pool2d(fused, 3, stride=1, padding=1)
     others = torch.where(survives & (distance >= RIVAL_DISTANCE_CELLS), fused, 0.0)

@@ -5,192 +5,174 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.utils.data import Dataset
 
-from train import checkpoint, data
-from train.config import Config, dump_config
-from train.decode import decode
+from train import data, distributed
+from train.config import Config
+from train.folder import CheckpointFolder
 from train.losses import compute_losses
-from train.model import activate
-from train.monitor.console import EpochProgress
+from train.metrics import ValidationMetrics, ValidationReport
+from train.monitor import Monitor, NullMonitor
+from train.resources import resolved
+from train.source import Source
 from train.state import TrainState
+from train.step import Batch, train_step
 from train.stop import StopFlag
-from train.targets import encode, field, points
+from train.targets import encode
 
 log = logging.getLogger("train")
 
 VALIDATION_BATCH = 32
-Batch = tuple[Tensor, Tensor]
 
 
 def run(
     config: Config,
-    train_set: Dataset[data.Item],
-    validation_set: Dataset[data.Item],
+    training_source: Source,
+    validation_source: Source,
     stop: StopFlag,
     resume: Path | None = None,
     weights: Path | None = None,
 ) -> bool:
-    """Trains to the configured number of epochs, or until `stop` is set.
+    """Trains to the configured number of epochs, or until `stop` is set on any rank.
 
-    Writes `config.yaml`, `last.pth` and `best_model.pth` into the configured folder. Returns
-    whether the run came to its end; an interrupted one continues from `last.pth`, bit for bit.
+    Every process of a group calls it with the same arguments. Returns whether the run came to its
+    end; an interrupted one continues from its folder's `last.pth`, bit for bit on a CPU.
 
     Raises:
-        CheckpointError: `resume` cannot be continued with this configuration, or `weights`, to
-            start from, belong to another network.
-        FloatingPointError: the loss is no longer finite.
+        ConfigError: an epoch is shorter than a step.
+        CheckpointError: `resume` cannot be continued with this configuration, `weights`, to start
+            from, belong to another network, or a checkpoint cannot be written.
+        FloatingPointError: the loss or its gradient is no longer finite.
     """
     if config.training.threads is not None:
         torch.set_num_threads(config.training.threads)
-    state = TrainState(config, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    device = distributed.device()
+    config = resolved(config, device, training_source.pictures_per_epoch)
+    state = TrainState(config, device)
     if weights is not None:
         state.start_from(weights)
     if resume is not None:
         state.restore(resume)
-    save_dir = Path(config.checkpoints.save_dir)
-    save_dir.mkdir(parents=True, exist_ok=True)
-    (save_dir / "config.yaml").write_text(dump_config(config), encoding="utf-8")
-    _log_start(state)
-    stream = iter(_training_loader(state, train_set))
-    while state.epoch < config.training.num_epochs:
-        train_one_epoch(state, stream, stop, save_dir / "last.pth")
-        if stop.is_set:
-            checkpoint.save(save_dir / "last.pth", state.to_checkpoint())
-            log.info("stopped at step %d; continue with --resume", state.global_step)
-            return False
-        finish_epoch(state, validation_set, save_dir)
+    folder = CheckpointFolder(config)
+    with closing(_monitor(state, folder.path)) as monitor:
+        _log_start(state)
+        stream = _training_batches(state, training_source)
+        while state.epoch < config.training.num_epochs:
+            if not train_one_epoch(state, stream, folder, monitor, stop):
+                log.info("stopped at step %d; continue with --resume", state.global_step)
+                return False
+            finish_epoch(state, validation_source, folder, monitor)
     return True
 
 
-def train_one_epoch(state: TrainState, stream: Iterator[Batch], stop: StopFlag, last: Path) -> None:
-    """Steps to the end of the epoch or until `stop` is set, saving `last` every few minutes."""
-    training = state.config.training
-    label = f"epoch {state.epoch + 1}/{training.num_epochs}"
-    left = state.total_steps - state.global_step
-    saved = time.monotonic()
+def train_one_epoch(
+    state: TrainState,
+    stream: Iterator[Batch],
+    folder: CheckpointFolder,
+    monitor: NullMonitor,
+    stop: StopFlag,
+) -> bool:
+    """Steps to the end of the epoch, or saves and returns False once any rank was told to stop."""
     state.model.train()
-    with EpochProgress(
-        label, state.step_in_epoch, state.steps_per_epoch, left, training.batch_size
-    ) as progress:
-        while state.step_in_epoch < state.steps_per_epoch and not stop.is_set:
-            rate = state.learning_rate
-            losses = train_step(state, next(stream))
-            state.step_made(losses)
-            progress.step(state.means, rate)
-            if time.monotonic() - saved >= 60 * state.config.checkpoints.save_minutes:
-                checkpoint.save(last, state.to_checkpoint())
-                saved = time.monotonic()
+    with monitor.epoch():
+        while state.step_in_epoch < state.steps_per_epoch:
+            began = time.perf_counter()
+            batches = list(islice(stream, state.config.training.accumulation_steps))
+            data_s = time.perf_counter() - began
+            step = train_step(state, batches, monitor.wants_update_ratio)
+            batch_s = time.perf_counter() - began
+            monitor.step(step.losses, step.gradient_norm, step.update_ratio, data_s, batch_s)
+            state.step_made(step.losses, step.updated)
+            stopped, save_due = distributed.on_any_rank(stop.is_set, folder.last_is_due)
+            if stopped or save_due:
+                folder.save_last(state.to_checkpoint())
+            if stopped:
+                return False
+    return True
 
 
-def train_step(state: TrainState, batch: Batch) -> dict[str, float]:
-    """One step on (canvas u8 [B, 256, 512, 4], truth f32 [B, 13]); returns the losses."""
-    canvas, truth = (tensor.to(state.device, non_blocking=True) for tensor in batch)
-    with torch.autocast(state.device.type, torch.bfloat16, enabled=state.amp):
-        raw = state.model.forward_raw(data.network_input(canvas))
-    losses = compute_losses(raw, encode(truth), state.config.loss)
-    values = {name: value.item() for name, value in losses.items()}
-    if not values["loss"] < float("inf"):
-        raise FloatingPointError(f"the loss is {values['loss']} at step {state.global_step}")
-    state.optimizer.zero_grad(set_to_none=True)
-    losses["loss"].backward()
-    nn.utils.clip_grad_norm_(state.model.parameters(), state.config.training.gradient_clip)
-    state.optimizer.step()
-    return values
-
-
-def finish_epoch(state: TrainState, validation_set: Dataset[data.Item], save_dir: Path) -> None:
-    """Validates where it is due, logs the epoch's line, saves `last` and perhaps `best_model`."""
+def finish_epoch(
+    state: TrainState, validation_source: Source, folder: CheckpointFolder, monitor: NullMonitor
+) -> None:
+    """Validates where it is due, reports the epoch, writes its checkpoints."""
     config = state.config
     state.metrics |= {f"train_{name}": value for name, value in state.means.items()}
     state.epoch_made()
     is_best = False
     if state.epoch % config.validation.interval == 0 or state.epoch == config.training.num_epochs:
-        state.metrics |= validate(state, validation_set)
-        is_best = state.metrics["val_mae"] < state.metrics["best_mae"]
+        report = validate(state, validation_source)
+        monitor.validated(report)
+        state.metrics |= report.metrics
+        state.scheduler.validated(report.metrics["val_mae"])
+        is_best = report.metrics["val_mae"] < state.metrics["best_mae"]
         if is_best:
-            state.metrics["best_mae"] = state.metrics["val_mae"]
-    shown = "  ".join(f"{name} {value:.4f}" for name, value in state.metrics.items())
-    log.info(
-        "epoch %d/%d done  %s%s",
-        state.epoch,
-        config.training.num_epochs,
-        shown,
-        "  (best)" if is_best else "",
-    )
-    checkpoint.save(save_dir / "last.pth", state.to_checkpoint())
-    if is_best:
-        checkpoint.save(save_dir / "best_model.pth", state.to_checkpoint())
+            state.metrics["best_mae"] = report.metrics["val_mae"]
+    monitor.epoch_done(state.metrics, is_best)
+    folder.save_epoch(state.to_checkpoint(), is_best)
 
 
 @torch.no_grad()
-def validate(state: TrainState, validation_set: Dataset[data.Item]) -> dict[str, float]:
-    """Loss and errors of the averaged weights, in float32 as they are exported.
-
-    Errors are in original-picture pixels over the points that exist; the gap of an ambiguous
-    picture, which has no right answer, is left out.
-    """
+def validate(state: TrainState, source: Source) -> ValidationReport:
+    """The averaged weights on every picture of `source`, in float32 as they are exported."""
+    state.agree()
     model = state.evaluated_model.eval()
-    config = state.config.data
+    metrics = ValidationMetrics(state.device)
     batches = data.loader(
-        validation_set, 0, config.validation_pictures, VALIDATION_BATCH, config.workers
+        source,
+        0,
+        source.pictures_per_epoch,
+        VALIDATION_BATCH,
+        state.config.data.workers,
+        distributed.rank(),
+        distributed.world(),
     )
-    errors, counts, losses = [], [], []
     for canvas, truth in batches:
-        truth = truth.to(state.device)
-        raw = model.forward_raw(data.network_input(canvas.to(state.device)))
-        losses.append(compute_losses(raw, encode(truth), state.config.loss)["loss"] * len(truth))
-        keypoints, _ = decode(activate(raw))
-        errors.append(point_errors_px(keypoints, truth))
-        exists = points(truth)[1].clone()
-        exists[:, 0] *= 1 - field(truth, "ambiguous")
-        counts.append(exists > 0)
-    loss = float(torch.stack(losses).sum()) / config.validation_pictures
-    return {"val_loss": loss, **summarise(torch.cat(errors), torch.cat(counts))}
+        canvas, truth = canvas.to(state.device), truth.to(state.device)
+        raw = model.forward_raw(data.network_input(canvas))
+        targets = encode(truth, (raw.shape[2], raw.shape[3]))
+        metrics.update(raw, truth, canvas, compute_losses(raw, targets, state.config.loss))
+    return metrics.compute()
 
 
-def point_errors_px(keypoints: Tensor, truth: Tensor) -> Tensor:
-    """Distances f32 [B, 2] of decoded keypoints [B, 2, 4] (canvas) to the truth, picture pixels."""
-    scale = torch.stack([field(truth, "scale_x"), field(truth, "scale_y")], dim=1)
-    return torch.linalg.vector_norm((keypoints[..., :2] - points(truth)[0]) / scale[:, None], dim=2)
+def _training_batches(state: TrainState, source: Source) -> Iterator[Batch]:
+    # One stream for the whole run: what step s shows depends on s alone, whatever happened.
+    return iter(
+        data.loader(
+            source,
+            state.global_step * state.pictures_per_step,
+            state.total_steps * state.pictures_per_step,
+            state.batch_size,
+            state.config.data.workers,
+            distributed.rank(),
+            distributed.world(),
+            used_per_epoch=state.steps_per_epoch * state.pictures_per_step,
+        )
+    )
 
 
-def summarise(errors_px: Tensor, counts: Tensor) -> dict[str, float]:
-    """Means and accuracies of errors [N, 2] (gap, slider) where `counts`; nan without any point."""
-    parts = {"": (errors_px, counts)}
-    parts |= {
-        name: (errors_px[:, column], counts[:, column])
-        for column, name in enumerate(("_gap", "_slider"))
-    }
-    result = {}
-    for name, (errors, used) in parts.items():
-        chosen = errors[used]
-        result[f"val_mae{name}"] = float(chosen.mean())
-        for limit in (3, 5):
-            result[f"val_acc_{limit}px{name}"] = float((chosen <= limit).float().mean())
-    return result
-
-
-def _training_loader(state: TrainState, train_set: Dataset[data.Item]) -> Iterator[Batch]:
-    # One stream for the whole run: picture k of step s is picture s·batch + k, whatever happened.
-    batch = state.config.training.batch_size
-    first, end = state.global_step * batch, state.total_steps * batch
-    return iter(data.loader(train_set, first, end, batch, state.config.data.workers))
+def _monitor(state: TrainState, save_dir: Path) -> NullMonitor:
+    if not distributed.is_main():
+        return NullMonitor()
+    return Monitor(state.config, save_dir, state)
 
 
 def _log_start(state: TrainState) -> None:
+    if not distributed.is_main():
+        return
+    dtype = state.autocast_dtype or torch.float32
     log.info(
-        "%s from step %d of %d on %s%s, %d threads",
+        "%s from step %d of %d on %s in %s; processes: %d, threads: %d",
         "resuming" if state.global_step else "training",
         state.global_step,
         state.total_steps,
         state.device,
-        " in bfloat16" if state.amp else "",
+        str(dtype).removeprefix("torch."),
+        distributed.world(),
         torch.get_num_threads(),
     )
-    if state.config.training.amp and not state.amp:
+    if state.config.training.amp and state.autocast_dtype is None:
         log.warning("this machine does not compute bfloat16: training in float32")

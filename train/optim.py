@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW
+from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.swa_utils import AveragedModel
 
-from train.config import OptimizerConfig
+from train.config import AdamWConfig, OptimizerConfig
 
 
-def build_optimizer(model: nn.Module, config: OptimizerConfig) -> AdamW:
-    """AdamW; biases and batch-norm parameters, which have one dimension, are not decayed."""
+def build_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
+    """AdamW or SGD; biases and batch-norm parameters, which have one dimension, do not decay."""
     parameters = list(model.parameters())
-    decayed = [p for p in parameters if p.ndim > 1]
-    rest = [p for p in parameters if p.ndim <= 1]
-    return AdamW(
-        [{"params": decayed}, {"params": rest, "weight_decay": 0.0}],
-        lr=config.lr,
-        betas=config.betas,
-        eps=config.eps,
-        weight_decay=config.weight_decay,
-    )
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in parameters if p.ndim > 1]},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    settings = config.model_dump(exclude={"type"})
+    if isinstance(config, AdamWConfig):
+        return AdamW(groups, **settings)
+    return SGD(groups, **settings)
 
 
 def ema_decay(updates: int, decay: float) -> float:

@@ -1,46 +1,87 @@
-"""Learning-rate schedules as functions of the step: a linear warm-up, then cosines."""
+"""Learning-rate schedules: torch's own, moved on after every step, behind a linear warm-up."""
 
 from __future__ import annotations
 
-from math import cos, pi
+from math import ceil
+from typing import Any
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    ExponentialLR,
+    LinearLR,
+    LRScheduler,
+    ReduceLROnPlateau,
+    SequentialLR,
+    StepLR,
+)
 
-from train.config import CosineConfig, TrainingConfig, WarmRestartsConfig
+from train.config import (
+    Config,
+    CosineConfig,
+    ExponentialConfig,
+    PlateauConfig,
+    SchedulerConfig,
+    StepConfig,
+    WarmRestartsConfig,
+)
 
 
-def learning_rate(step: int, steps_per_epoch: int, config: TrainingConfig) -> float:
-    """The rate of the optimiser's step number `step` (from 0).
+class Schedule:
+    """Sets the rate of every parameter group of `optimizer`, as `config.training.scheduler` says.
 
-    The warm-up is linear from `warmup_lr` to `lr`; the cosine then falls from `lr` to `eta_min`,
-    once over the remaining epochs or in cycles of T_0, T_0·T_mult, … epochs (Loshchilov and
-    Hutter, "SGDR", 2017).
+    The configuration counts in epochs, the schedule in steps; the plateau counts validations.
     """
-    schedule, peak = config.scheduler, config.optimizer.lr
-    epoch = step / steps_per_epoch - schedule.warmup_epochs
-    if epoch < 0:
-        done = 1 + epoch / schedule.warmup_epochs
-        return schedule.warmup_lr + (peak - schedule.warmup_lr) * done
-    return schedule.eta_min + (peak - schedule.eta_min) * 0.5 * (
-        1 + cos(pi * _cycle_position(epoch, schedule, config.num_epochs))
-    )
+
+    def __init__(self, optimizer: Optimizer, steps_per_epoch: int, config: Config) -> None:
+        chosen, full = config.training.scheduler, config.training.optimizer.lr
+        self._warmup_steps = steps = round(chosen.warmup_epochs * steps_per_epoch)
+        start = chosen.warmup_lr / full
+        warmup = [LinearLR(optimizer, start, total_iters=steps)] if steps else []
+        rest = config.training.num_epochs * steps_per_epoch - steps
+        after = _after_warmup(optimizer, chosen, steps_per_epoch, rest)
+        self._per_step = SequentialLR(optimizer, [*warmup, after], [steps] * len(warmup))
+        self._plateau: ReduceLROnPlateau | None = None
+        if isinstance(chosen, PlateauConfig):
+            patience = ceil(chosen.patience / config.validation.interval)
+            self._plateau = ReduceLROnPlateau(
+                optimizer, factor=chosen.factor, patience=patience, min_lr=chosen.min_lr
+            )
+
+    def step_made(self) -> None:
+        """Moves on by one step of the optimiser."""
+        self._per_step.step()
+
+    def validated(self, mae_px: float) -> None:
+        """Tells of a validation's mean error: a plateau lowers the rate once warm-up is over."""
+        if self._plateau is not None and self._per_step.last_epoch >= self._warmup_steps:
+            self._plateau.step(mae_px)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values, without the optimiser, whose rates are in its own state."""
+        plateau = None if self._plateau is None else self._plateau.state_dict()
+        return {"per_step": self._per_step.state_dict(), "plateau": plateau}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Puts back what `state_dict` of a schedule of the same configuration gave."""
+        self._per_step.load_state_dict(state["per_step"])
+        if self._plateau is not None:
+            self._plateau.load_state_dict(state["plateau"])
 
 
-def _cycle_position(
-    epoch: float, schedule: WarmRestartsConfig | CosineConfig, num_epochs: int
-) -> float:
-    if isinstance(schedule, CosineConfig):
-        length = num_epochs - schedule.warmup_epochs
-        return min(1.0, epoch / length) if length > 0 else 1.0
-    length = float(schedule.T_0)
-    while epoch >= length:
-        epoch -= length
-        length *= schedule.T_mult
-    return epoch / length
-
-
-def build_scheduler(optimizer: Optimizer, steps_per_epoch: int, config: TrainingConfig) -> LambdaLR:
-    """A scheduler to be stepped after every optimiser step."""
-    peak = config.optimizer.lr
-    return LambdaLR(optimizer, lambda step: learning_rate(step, steps_per_epoch, config) / peak)
+def _after_warmup(
+    optimizer: Optimizer, chosen: SchedulerConfig, steps_per_epoch: int, steps: int
+) -> LRScheduler:
+    match chosen:
+        case WarmRestartsConfig():
+            cycle = chosen.T_0 * steps_per_epoch
+            return CosineAnnealingWarmRestarts(optimizer, cycle, chosen.T_mult, chosen.eta_min)
+        case CosineConfig():
+            return CosineAnnealingLR(optimizer, max(1, steps), chosen.eta_min)
+        case StepConfig():
+            return StepLR(optimizer, chosen.step_size * steps_per_epoch, chosen.gamma)
+        case ExponentialConfig():
+            return ExponentialLR(optimizer, chosen.gamma ** (1 / steps_per_epoch))
+        case PlateauConfig():
+            return ExponentialLR(optimizer, 1.0)  # validations alone move it

@@ -7,41 +7,64 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.amp import GradScaler
 
-from train import checkpoint
-from train.config import Config, plain
+from train import checkpoint, distributed
+from train.checkpoint import CheckpointError
+from train.config import Config, ConfigError, parse_config, plain
 from train.model import KeypointNet, build_model
 from train.optim import build_ema, build_optimizer
-from train.schedule import build_scheduler
+from train.resources import autocast_dtype
+from train.schedule import Schedule
 
 # Settings that may differ when a run is resumed: they change no step that was made.
 FREE_ON_RESUME = (
     "training.threads",
     "data.workers",
     "data.backgrounds",
+    "data.dataset",
+    "data.validation_dataset",
+    "data.cache",
+    "data.cache_gib",
     "validation",
     "checkpoints",
+    "monitor",
 )
 
 
 class TrainState:
     """Network, its moving average, optimiser, schedule and position of a run.
 
-    `epoch` counts finished epochs; `step_in_epoch` the steps made since.
+    `epoch` counts finished epochs; `step_in_epoch` the steps made since. `steps_per_epoch` whole
+    steps of `pictures_per_step` (of all processes and batches) fit into an epoch's pictures.
     """
 
     def __init__(self, config: Config, device: torch.device) -> None:
-        training = config.training
-        self.config, self.device = config, device
-        self.amp = training.amp and supports_bfloat16(device)
-        self.steps_per_epoch = max(1, config.data.pictures_per_epoch // training.batch_size)
+        """config: without a None that `resources.resolved` fills.
+
+        Raises:
+            ConfigError: an epoch's pictures do not make one step.
+        """
+        training, pictures = config.training, config.data.pictures_per_epoch
+        assert training.batch_size is not None
+        assert pictures is not None
+        self.config, self.device, self.batch_size = config, device, training.batch_size
+        self.pictures_per_step = self.batch_size * training.accumulation_steps * distributed.world()
+        self.steps_per_epoch = pictures // self.pictures_per_step
+        if self.steps_per_epoch == 0:
+            raise ConfigError(
+                f"data.pictures_per_epoch = {pictures}: a step alone takes {self.pictures_per_step}"
+            )
         self.total_steps = self.steps_per_epoch * training.num_epochs
         torch.manual_seed(config.data.seed)
-        model = build_model(config.model).to(device, memory_format=torch.channels_last)
-        self.model: KeypointNet = model
-        self.ema = build_ema(model, training.ema.decay) if training.ema.enabled else None
-        self.optimizer = build_optimizer(model, training.optimizer)
-        self.scheduler = build_scheduler(self.optimizer, self.steps_per_epoch, training)
+        self.model = build_model(config.model).to(device, memory_format=torch.channels_last)
+        torch.manual_seed(config.data.seed + distributed.rank())  # dropout differs between ranks
+        self.ema = build_ema(self.model, training.ema.decay) if training.ema.enabled else None
+        self.network = distributed.Network(self.model)
+        self.optimizer = build_optimizer(self.model, training.optimizer)
+        self.scheduler = Schedule(self.optimizer, self.steps_per_epoch, config)
+        self.autocast_dtype = autocast_dtype(device, training.amp)
+        self.scaler = GradScaler(device.type, enabled=self.autocast_dtype is torch.float16)
         self.epoch = self.global_step = 0
         self.metrics: dict[str, float] = {"best_mae": math.inf}
         self._sums: dict[str, float] = {}
@@ -50,10 +73,6 @@ class TrainState:
     @property
     def step_in_epoch(self) -> int:
         return self.global_step - self.epoch * self.steps_per_epoch
-
-    @property
-    def learning_rate(self) -> float:
-        return float(self.optimizer.param_groups[0]["lr"])
 
     @property
     def means(self) -> dict[str, float]:
@@ -69,15 +88,19 @@ class TrainState:
         assert isinstance(averaged, KeypointNet)
         return averaged
 
-    def step_made(self, losses: dict[str, float]) -> None:
-        """Moves the schedule and the average on by one step and counts its losses."""
-        self.scheduler.step()
+    def step_made(self, losses: dict[str, float], updated: bool = True) -> None:
+        """Counts a step and its losses; where it `updated` the weights, schedule and average move.
+
+        A step whose float16 gradients overflowed does not.
+        """
         self.global_step += 1
-        if (
-            self.ema is not None
-            and self.global_step % self.config.training.ema.update_interval == 0
-        ):
-            self.ema.update_parameters(self.model)
+        if updated:
+            self.scheduler.step_made()
+            if (
+                self.ema is not None
+                and self.global_step % self.config.training.ema.update_interval == 0
+            ):
+                self.ema.update_parameters(self.model)
         for name, value in losses.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
         self._counted += 1
@@ -87,8 +110,16 @@ class TrainState:
         self.epoch += 1
         self._sums, self._counted = {}, 0
 
+    def agree(self) -> None:
+        """Gives every rank the same batch-norm statistics; the weights are the same already."""
+        distributed.average_buffers(self.model)
+        if self.ema is not None:
+            distributed.average_buffers(self.ema)
+
     def to_checkpoint(self) -> dict[str, Any]:
-        """The checkpoint dict; what it holds is SPEC.md's list and the exact position."""
+        """The checkpoint: the documented keys and the exact position. Every rank must call it."""
+        self.agree()
+        random_states = distributed.of_all_ranks(checkpoint.random_state())
         return {
             "epoch": self.epoch,
             "global_step": self.global_step,
@@ -98,10 +129,12 @@ class TrainState:
             "model_state_dict": self.model.state_dict(),
             "optimizer_state_dict": self.optimizer.state_dict(),
             "scheduler_state_dict": self.scheduler.state_dict(),
+            "scaler_state_dict": self.scaler.state_dict(),
             "ema_state_dict": None if self.ema is None else self.ema.state_dict(),
             "metrics": dict(self.metrics),
             "config": plain(self.config),
-            "random_state": checkpoint.random_state(),
+            "random_state": random_states[0],
+            "other_random_states": random_states[1:],
         }
 
     def restore(self, path: str | Path) -> None:
@@ -111,25 +144,19 @@ class TrainState:
             CheckpointError: it cannot be read, or was made with settings that would make the
                 continued run another one than the interrupted.
         """
-        saved = checkpoint.load(path, self.device)
+        saved = checkpoint.load(path)
         if saved["optimizer_state_dict"] is None:
-            raise checkpoint.CheckpointError(
+            raise CheckpointError(
                 f"{path}: holds weights alone and cannot be resumed; start from it with --weights"
             )
-        changed = _differences(plain(self.config), saved["config"])
-        if changed:
-            raise checkpoint.CheckpointError(
-                f"{path}: made with other settings: {', '.join(changed)}"
-            )
-        checkpoint.restore_weights(self.model, saved["model_state_dict"], path)
-        if self.ema is not None:
-            checkpoint.restore_weights(self.ema, saved["ema_state_dict"], path)
-        self.optimizer.load_state_dict(saved["optimizer_state_dict"])
-        self.scheduler.load_state_dict(saved["scheduler_state_dict"])
-        self.epoch, self.global_step = saved["epoch"], saved["global_step"]
-        self._sums, self._counted = dict(saved["loss_sums"]), saved["losses_counted"]
-        self.metrics = dict(saved["metrics"])
-        checkpoint.restore_random_state(saved["random_state"])
+        try:
+            self._check_settings(saved, path)
+            self._restore(saved, path)
+        except CheckpointError:
+            raise
+        except (ConfigError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise CheckpointError(f"{path}: cannot be resumed by this version: {reason}") from error
 
     def start_from(self, path: str | Path) -> None:
         """Takes the weights (the averaged ones) of a checkpoint; everything else starts afresh.
@@ -137,20 +164,34 @@ class TrainState:
         Raises:
             CheckpointError: it cannot be read or holds another network.
         """
-        weights = checkpoint.load_model(path, self.device)[0].state_dict()
+        weights = checkpoint.load_model(path)[0].state_dict()
         checkpoint.restore_weights(self.model, weights, path)
         if self.ema is not None:
             checkpoint.restore_weights(self.evaluated_model, weights, path)
 
+    def _check_settings(self, saved: dict[str, Any], path: str | Path) -> None:
+        changed = _differences(plain(self.config), plain(parse_config(saved["config"])))
+        if changed:
+            raise CheckpointError(f"{path}: made with other settings: {', '.join(changed)}")
+        processes = 1 + len(saved["other_random_states"])
+        if processes != distributed.world():
+            raise CheckpointError(
+                f"{path}: made by {processes} processes, this run has {distributed.world()}"
+            )
 
-def supports_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is computed by the hardware; emulated, it is slower than float32."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = torch.cpu.get_capabilities()
-    return bool(
-        capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16")
-    )
+    def _restore(self, saved: dict[str, Any], path: str | Path) -> None:
+        checkpoint.restore_weights(self.model, saved["model_state_dict"], path)
+        if self.ema is not None:
+            checkpoint.restore_weights(self.ema, saved["ema_state_dict"], path)
+        self.optimizer.load_state_dict(saved["optimizer_state_dict"])
+        self.scheduler.load_state_dict(saved["scheduler_state_dict"])
+        if saved["scaler_state_dict"]:  # empty from a machine without float16
+            self.scaler.load_state_dict(saved["scaler_state_dict"])
+        self.epoch, self.global_step = saved["epoch"], saved["global_step"]
+        self._sums, self._counted = dict(saved["loss_sums"]), saved["losses_counted"]
+        self.metrics = dict(saved["metrics"])
+        random_states = [saved["random_state"], *saved["other_random_states"]]
+        checkpoint.restore_random_state(random_states[distributed.rank()])
 
 
 def _differences(ours: Any, theirs: Any, key: str = "") -> list[str]:

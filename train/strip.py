@@ -19,14 +19,13 @@ def strip(source: Path, target: Path) -> None:
     """Write the weights that `source` would be exported with, and its configuration, to `target`.
 
     Raises:
-        CheckpointError: `source` is no checkpoint of this project.
-        OSError: `target` cannot be written.
+        CheckpointError: `source` is no checkpoint of this project, or `target` cannot be written.
     """
     net, _ = checkpoint.load_model(source)
     saved = checkpoint.load(source)
-    dropped = ("optimizer_state_dict", "scheduler_state_dict", "ema_state_dict", "random_state")
-    kept = saved | dict.fromkeys(dropped) | {"model_state_dict": net.state_dict()}
-    checkpoint.save(target, kept)
+    kept = {name: saved[name] for name in ("epoch", "global_step", "metrics", "config")}
+    empty = dict.fromkeys(checkpoint.REQUIRED_KEYS)
+    checkpoint.save(target, empty | kept | {"model_state_dict": net.state_dict()})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         strip(options.checkpoint, options.output)
-    except (CheckpointError, OSError) as error:
+    except CheckpointError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     return 0

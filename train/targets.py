@@ -47,6 +47,8 @@ NEIGHBOUR_WEIGHT = 0.2
 class Targets:
     """What one batch should say. Points are ordered gap, slider (axis of size 2).
 
+    Sizes are those of the contract's canvas; a smaller one has smaller maps.
+
     heatmap: f32 [B, 2, 64, 128], exactly 1 on the nearest cell of each point, 0 without a point.
     heatmap_weight: f32 [B, 2, 1, 1]; 0 for the gap of an ambiguous picture, which has no answer.
     offset: f32 [B, 2, 2, 64, 128], (x, y) in cells within ±0.5, where offset_weight is not 0.
@@ -75,6 +77,35 @@ def truth_vector(sample: Sample, letterbox: Letterbox) -> NDArray[np.float32]:
     return np.array((*row, size_x, letterbox.scale_x, letterbox.scale_y), np.float32)
 
 
+def existing_points(truth: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+    """Canvas points f64 [2] by name ("gap", "slider"), those that a truth vector [13] has."""
+    return {
+        name: truth[_FIELD[f"{name}_x"] :][:2].astype(np.float64)
+        for name in ("gap", "slider")
+        if truth[_FIELD[f"has_{name}"]]
+    }
+
+
+def size_px(truth: NDArray[np.float32]) -> float:
+    """The piece's longer side on the canvas, from a truth vector [13]."""
+    return float(truth[_FIELD["size_x"]])
+
+
+def transformed(truth: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The truth vector [13] of a canvas that was moved, turned and scaled.
+
+    matrix: f64 [2, 3], a similarity without mirroring: old canvas points (x, y, 1) to new ones.
+    The angle stays: it is the gap's against the piece, and both turn.
+    """
+    result = truth.copy()
+    for name, point in existing_points(truth).items():
+        result[_FIELD[f"{name}_x"] :][:2] = matrix[:, :2] @ point + matrix[:, 2]
+    factor = np.sqrt(np.linalg.det(matrix[:, :2]))
+    for name in ("size_x", "scale_x", "scale_y"):
+        result[_FIELD[name]] *= factor
+    return result
+
+
 def field(truth: Tensor, name: str) -> Tensor:
     """One field of a batch of truth vectors [B, 13], as [B]."""
     return truth[:, _FIELD[name]]
@@ -85,14 +116,20 @@ def points(truth: Tensor) -> tuple[Tensor, Tensor]:
     return truth[:, :4].reshape(-1, 2, 2), truth[:, 4:6]
 
 
-def encode(truth: Tensor) -> Targets:
-    """Targets for truth vectors f32 [B, 13], on the same device."""
+def encode(
+    truth: Tensor, heatmap_size: tuple[int, int] = (HEATMAP_HEIGHT, HEATMAP_WIDTH)
+) -> Targets:
+    """Targets for truth vectors f32 [B, 13], on the same device.
+
+    heatmap_size: rows and columns of the maps; fewer for canvases smaller than the contract's.
+    """
+    height, width = heatmap_size
     points_canvas_xy, exists = points(truth)
-    last_cell = truth.new_tensor([HEATMAP_WIDTH - 1, HEATMAP_HEIGHT - 1])
+    last_cell = truth.new_tensor([width - 1, height - 1])
     position = (points_canvas_xy + 0.5) / STRIDE - 0.5  # in cells, 0 at the first one's centre
     cell = torch.minimum((position + 0.5).floor().clamp(min=0), last_cell)
-    columns = torch.arange(HEATMAP_WIDTH, device=truth.device, dtype=torch.float32)
-    rows = torch.arange(HEATMAP_HEIGHT, device=truth.device, dtype=torch.float32)
+    columns = torch.arange(width, device=truth.device, dtype=torch.float32)
+    rows = torch.arange(height, device=truth.device, dtype=torch.float32)
     dx = columns.reshape(1, 1, 1, -1) - cell[..., 0, None, None]
     dy = rows.reshape(1, 1, -1, 1) - cell[..., 1, None, None]
     here = exists[..., None, None]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from torch.utils.data import Dataset
 
-from train.data import Item, prepare
+from train.canvas import Item, prepare
+from train.source import Source
 from train.synth import Sample
 
 
@@ -28,11 +28,15 @@ def sample(
     return Sample(picture, gap, slider, angle_deg, difficulty, {}, piece_size_px)
 
 
-class FakePictures(Dataset[Item]):
-    """Discs at places that depend on the index alone."""
+class FakePictures(Source):
+    """Discs at places that depend on the picture's number in the run alone."""
 
-    def __getitem__(self, index: int) -> Item:
-        rng = np.random.default_rng(index)
+    def __init__(self, pictures_per_epoch: int = 6, canvas_scale: int = 1) -> None:
+        self.pictures_per_epoch, self.canvas_scale = pictures_per_epoch, canvas_scale
+
+    def __getitem__(self, key: tuple[int, int]) -> Item:
+        epoch, position = key
+        rng = np.random.default_rng(epoch * self.pictures_per_epoch + position)
         y = rng.uniform(40, 150)
         gap, slider = (rng.uniform(150, 300), y), (rng.uniform(30, 110), y)
-        return prepare(sample(gap, slider, rng.uniform(-40, 40)))
+        return prepare(sample(gap, slider, rng.uniform(-40, 40)), self.canvas_scale)

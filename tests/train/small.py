@@ -28,7 +28,8 @@ def small_config(save_dir: Path, **sections: dict[str, Any]) -> Config:
     }
     return parse_config(
         {
-            "model": SMALL,
+            **sections,
+            "model": SMALL | sections.get("model", {}),
             "training": training | sections.get("training", {}),
             "data": {
                 "pictures_per_epoch": 6,

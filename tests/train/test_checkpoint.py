@@ -1,3 +1,5 @@
+import errno
+import os
 import random
 from pathlib import Path
 
@@ -52,29 +54,80 @@ def test_without_an_average_the_plain_weights_are_loaded(tmp_path: Path) -> None
 
 def test_the_documented_keys_are_there(saved: tuple[TrainState, Path]) -> None:
     content = checkpoint.load(saved[1])
+    assert content.keys() >= {
+        "epoch",
+        "model_state_dict",
+        "optimizer_state_dict",
+        "scheduler_state_dict",
+        "ema_state_dict",
+        "metrics",
+        "config",
+        "random_state",
+    }
     assert content.keys() >= checkpoint.REQUIRED_KEYS
-    assert content["random_state"].keys() >= {"torch", "numpy", "random"}
-    assert content["global_step"] == 1
+    assert content["random_state"].keys() == {"torch", "numpy", "random", "cuda"}
+    assert (content["global_step"], content["step_in_epoch"]) == (1, 1)
+    assert content["scaler_state_dict"] == {}
 
 
 def test_nothing_but_the_file_remains(saved: tuple[TrainState, Path]) -> None:
     assert [path.name for path in saved[1].parent.iterdir()] == ["last.pth"]
 
 
-def test_a_failed_write_keeps_the_old_file(
-    saved: tuple[TrainState, Path], monkeypatch: pytest.MonkeyPatch
+def fails(path: Path, reason: str) -> None:
+    with pytest.raises(CheckpointError, match=reason) as caught:
+        checkpoint.save(path, {})
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_full_disk_keeps_the_old_file(saved: tuple[TrainState, Path]) -> None:
+    """Writing through the name of the temporary file to a device that is always full."""
+    _, path = saved
+    before = path.read_bytes()
+    path.with_name("last.pth.tmp").symlink_to("/dev/full")
+    fails(path, "No space left on device; the one written before is whole")
+    assert path.read_bytes() == before
+    assert [entry.name for entry in path.parent.iterdir()] == ["last.pth"]
+    checkpoint.save(path, {})
+    assert path.read_bytes() != before
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_write_that_fails_late_keeps_the_old_file(
+    saved: tuple[TrainState, Path], monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     _, path = saved
     before = path.read_bytes()
 
-    def half(_content: object, file: object) -> None:
-        file.write(b"half")  # type: ignore[attr-defined]
-        raise OSError("disk full")
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(torch, "save", half)
-    with pytest.raises(OSError, match="disk full"):
-        checkpoint.save(path, {})
+    monkeypatch.setattr(os, call, fail)
+    fails(path, "Input/output error")
     assert path.read_bytes() == before
+    assert [entry.name for entry in path.parent.iterdir()] == ["last.pth"]
+
+
+def test_the_content_is_on_the_disk_before_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    for name in ("fsync", "replace"):
+        original = getattr(os, name)
+
+        def note(*arguments: object, name: str = name, original: object = original) -> None:
+            calls.append(name)
+            original(*arguments)  # type: ignore[operator]
+
+        monkeypatch.setattr(os, name, note)
+    checkpoint.save(tmp_path / "last.pth", {})
+    assert calls == ["fsync", "replace", "fsync"]  # the file, its new name, the folder
+
+
+def test_a_first_write_that_fails_promises_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"cannot be written: No such file or directory$"):
+        checkpoint.save(tmp_path / "nowhere" / "last.pth", {})
 
 
 @pytest.mark.parametrize("kept", [0, 10, 0.5, 0.999])

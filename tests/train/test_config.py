@@ -3,7 +3,19 @@ from pathlib import Path
 import pytest
 
 import train
-from train.config import Config, ConfigError, dump_config, load_config, parse_config, plain
+from train.config import (
+    AdamWConfig,
+    Config,
+    ConfigError,
+    PlateauConfig,
+    SgdConfig,
+    StepConfig,
+    WarmRestartsConfig,
+    dump_config,
+    load_config,
+    parse_config,
+    plain,
+)
 
 SHIPPED = sorted((Path(train.__file__).parent / "configs").glob("*.yaml"))
 
@@ -32,10 +44,30 @@ def test_defaults_are_the_documented_ones() -> None:
         "warmup_lr": 1e-5,
     }
     assert (training.batch_size, training.num_epochs, training.gradient_clip) == (16, 155, 1.0)
-    assert (training.ema.enabled, training.ema.decay) == (True, 0.9997)
+    assert training.ema.model_dump() == {"enabled": True, "decay": 0.9997, "update_interval": 1}
+    assert (training.accumulation_steps, training.amp, Config().model.dropout) == (1, False, 0)
+    assert training.augmentation.model_dump() == {
+        "enabled": True,
+        "random_rotate": (-5, 5),
+        "random_scale": (0.9, 1.1),
+        "random_translate": (-10, 10),
+        "brightness": 0.2,
+        "contrast": 0.2,
+        "saturation": 0.2,
+        "hue": 0.1,
+        "gaussian_noise": 0.01,
+        "gaussian_blur": (0, 2),
+        "confusing_gap_prob": 0.3,
+        "perlin_noise_prob": 0.2,
+        "gap_rotation_prob": 0.1,
+        "gap_highlight_prob": 0.1,
+    }
     loss = Config().loss
     assert (loss.heatmap.alpha, loss.heatmap.beta, loss.heatmap.weight) == (2, 4, 1)
     assert (loss.offset.weight, loss.angle.weight) == (1, 0.5)
+    assert Config().validation.interval == 1
+    kept = Config().checkpoints.model_dump(exclude={"save_dir"})
+    assert kept == {"save_interval": 1, "keep_last": 5, "save_best": True, "save_minutes": 30}
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -61,6 +93,34 @@ def test_numbers_may_be_written_without_a_point(tmp_path: Path) -> None:
     assert load_config(path).training.optimizer.lr == pytest.approx(3e-4)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "key", "value"),
+    [
+        (["training.optimizer.lr=1e-3"], "optimizer", AdamWConfig(lr=1e-3)),
+        (["training.optimizer={type: SGD}"], "optimizer", SgdConfig()),
+        (
+            ["training.optimizer.type=SGD", "training.optimizer.momentum=0.8"],
+            "optimizer",
+            SgdConfig(momentum=0.8),
+        ),
+        (["training.scheduler.T_0=3"], "scheduler", WarmRestartsConfig(T_0=3)),
+        (["training.scheduler.type=StepLR"], "scheduler", StepConfig()),
+        (
+            ["training.scheduler={type: ReduceLROnPlateau, patience: 2}"],
+            "scheduler",
+            PlateauConfig(patience=2),
+        ),
+        (["training.batch_size=null"], "batch_size", None),
+    ],
+)
+def test_a_section_of_several_types_needs_its_type_only_to_change_it(
+    tmp_path: Path, overrides: list[str], key: str, value: object
+) -> None:
+    config = load_config(write(tmp_path, ""), overrides)
+    assert getattr(config.training, key) == value
+    assert load_config(write(tmp_path, dump_config(config))) == config
+
+
 def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
     assert load_config(write(tmp_path, "")) == Config()
 
@@ -72,7 +132,35 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
         ("trainning={}", ["trainning", "unknown key", "model, training"]),
         ("training.scheduler={type: CosineAnnealingLR, T_0: 3}", ["training.scheduler.T_0", "eta"]),
         ("training.scheduler={type: OneCycle}", ["training.scheduler", "CosineAnnealingLR"]),
-        ("training.optimizer.type=SGD", ["training.optimizer.type", "'SGD'", "'AdamW'"]),
+        ("training.optimizer.type=Adam", ["training.optimizer.type", "'Adam'", "'AdamW', 'SGD'"]),
+        ("training.optimizer.momentum=0.9", ["training.optimizer.momentum", "betas"]),
+        ("training.optimizer={type: SGD, eps: 1}", ["training.optimizer.eps", "nesterov"]),
+        ("training.optimizer={type: SGD, momentum: 0}", ["training.optimizer", "nesterov"]),
+        ("training.optimizer=AdamW", ["training.optimizer = 'AdamW'", "mapping"]),
+        ("training.optimizer.lr=0", ["training.optimizer.lr", "greater than 0"]),
+        (
+            "training.scheduler={type: StepLR, gamma: 1.5}",
+            ["training.scheduler.gamma", "less than"],
+        ),
+        ("training.scheduler={type: ExponentialLR, T_0: 1}", ["training.scheduler.T_0", "gamma"]),
+        ("training.scheduler={type: ReduceLROnPlateau, patience: -1}", ["patience", "-1"]),
+        ("training.scheduler.warmup_lr=0", ["training.scheduler.warmup_lr", "greater than 0"]),
+        ("training.scheduler.warmup_lr=1", ["warmup_lr = 1.0", "optimizer.lr = 0.0003"]),
+        ("training.scheduler.eta_min=0.5", ["eta_min = 0.5", "optimizer.lr = 0.0003"]),
+        ("training.accumulation_steps=0", ["training.accumulation_steps", "equal to 1"]),
+        ("training.augmentation.hue=0.7", ["training.augmentation.hue", "0.5"]),
+        ("training.augmentation.random_scale=[1.1, 0.9]", ["random_scale", "low <= high"]),
+        ("training.augmentation.random_scale=[0, 1]", ["random_scale", "above 0"]),
+        ("training.augmentation.confusing_gap_prob=1.1", ["confusing_gap_prob", "equal to 1"]),
+        ("checkpoints.keep_last=0", ["checkpoints.keep_last", "equal to 1"]),
+        ("monitor.image_interval=-1", ["monitor.image_interval", "-1"]),
+        ("model.dropout=1.0", ["model.dropout", "less than 1"]),
+        ("data.canvas_scale=3", ["data.canvas_scale", "1 or 2"]),
+        ("data.dataset=somewhere", ["dataset and validation_dataset"]),
+        (
+            "data={dataset: a, validation_dataset: b, plain_share: 0.5}",
+            ["plain_share", "not generated"],
+        ),
         ("training.batch_size='16'", ["training.batch_size", "'16'", "integer"]),
         ("training.batch_size=0", ["training.batch_size", "0", "greater than or equal to 1"]),
         ("training.batch_size=16.5", ["training.batch_size", "16.5", "integer"]),

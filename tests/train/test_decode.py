@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from runtime import geometry
 from train.decode import decode
@@ -27,6 +28,20 @@ def test_the_batched_decode_equals_the_reference(levels: int | None, row_agreeme
         one = {name: value[b].numpy() for name, value in outputs.items()}
         one["heatmap_gap"], one["heatmap_slider"] = one["heatmap_gap"][0], one["heatmap_slider"][0]
         expected = geometry.decode(**one, row_agreement=row_agreement)
+        np.testing.assert_allclose(keypoints[b].numpy(), expected.keypoints, atol=1e-4)
+        np.testing.assert_allclose(angle[b].numpy(), expected.angle, atol=1e-6)
+
+
+@pytest.mark.parametrize("levels", [None, 3])
+def test_smaller_maps_decode_as_if_the_rest_were_empty(levels: int | None) -> None:
+    outputs = maps(8, levels)
+    small = {name: value[..., :32, :64] for name, value in outputs.items()}
+    keypoints, angle = decode(small)
+    padded = {name: functional.pad(value, (0, 64, 0, 32)) for name, value in small.items()}
+    for b in range(4):
+        one = {name: value[b].numpy() for name, value in padded.items()}
+        one["heatmap_gap"], one["heatmap_slider"] = one["heatmap_gap"][0], one["heatmap_slider"][0]
+        expected = geometry.decode(**one)
         np.testing.assert_allclose(keypoints[b].numpy(), expected.keypoints, atol=1e-4)
         np.testing.assert_allclose(angle[b].numpy(), expected.angle, atol=1e-6)
 

@@ -1,41 +1,34 @@
 """Evaluation against truths that are known: a locator that answers from a script."""
 
+import json
 import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
-from runtime import Keypoint, Location
-from train.evaluate import Outcomes, table
-from train.synth import Sample, render
-
-
-def answer(
-    gap: tuple[float, float],
-    slider: tuple[float, float],
-    angle_deg: float = 0.0,
-    reasons: tuple[str, ...] = (),
-) -> Location:
-    return Location(
-        Keypoint(*gap, 0.9, 0.1), Keypoint(*slider, 0.9, 0.1), angle_deg, 340, 190, reasons
-    )
-
-
-def sample(difficulty: str, gap: tuple[float, float] | None, angle: float | None = 0.0) -> Sample:
-    picture = render(0, 0).picture
-    return Sample(picture, gap, (20.0, 50.0), angle, difficulty, {}, 40.0)
+from compress.record import record_results
+from runtime import Bundle, Location
+from tests.train.answered import add, answer, known_outcomes
+from tests.train.fakes import sample
+from tests.train.small import small_config
+from train import checkpoint, evaluate, generate, picturesets
+from train.canvas import prepare
+from train.checks import perfect_maps
+from train.outcomes import GALLERY, Outcomes, table
+from train.predictor import CheckpointLocator
+from train.state import TrainState
+from train.synth import SynthOptions
+from train.targets import encode
+from train.testsets import TestSetError
 
 
 @pytest.fixture
-def summary() -> dict[str, object]:
-    outcomes = Outcomes()
-    outcomes.add(sample("normal", (100.0, 50.0)), answer((103.0, 54.0), (20.0, 50.0)))
-    outcomes.add(sample("rotated", (100.0, 50.0), 30.0), answer((100.0, 50.0), (20.0, 52.0), 27.0))
-    refused = answer((100.0, 50.0), (20.0, 50.0), reasons=("gap score 0.1 is below 0.3",))
-    outcomes.add(sample("confusing", (100.0, 50.0)), refused)
-    outcomes.add(sample("negative", None, None), refused)
-    outcomes.add(sample("negative", None, None), answer((1.0, 1.0), (20.0, 50.0)))
-    outcomes.add(sample("ambiguous", (100.0, 50.0)), answer((300.0, 50.0), (20.0, 50.0)))
-    return outcomes.summary()
+def summary() -> dict:
+    return known_outcomes().summary()
 
 
 def test_points_are_counted_as_defined(summary: dict) -> None:
@@ -49,16 +42,37 @@ def test_points_are_counted_as_defined(summary: dict) -> None:
     assert slider["refused"] == 0
 
 
+def test_points_together(summary: dict) -> None:
+    both = summary["all"]["points"]
+    assert both["count"] == 8
+    assert both["mae_px"] == pytest.approx((5 + 2) / 8)
+    assert both["accuracy_5px"] == pytest.approx(7 / 8)
+
+
 def test_classes_are_kept_apart(summary: dict) -> None:
     classes = summary["classes"]
     assert classes["normal"]["gap"]["mae_px"] == pytest.approx(5)
-    assert classes["ambiguous"]["gap"]["mae_px"] == pytest.approx(200)
+    assert classes["ambiguous"]["gap"]["mae_px"] == pytest.approx(100)
     assert math.isnan(classes["noise"]["gap"]["mae_px"])
 
 
 def test_angle_and_abstention(summary: dict) -> None:
     assert summary["angle_error_deg"] == {"count": 1, "mean": pytest.approx(3)}
     assert summary["abstained_on_negatives"] == pytest.approx(0.5)
+
+
+def test_the_gap_as_a_detection(summary: dict) -> None:
+    found = summary["gap_detection"]
+    # Found: 5 px off and 0 px off. Refused: one that is there, one that is not. Made up: one.
+    assert (found["tp"], found["fp"], found["fn"], found["tn"]) == (2, 1, 1, 1)
+    assert found["precision"] == pytest.approx(2 / 3)
+
+
+def test_the_first_prediction_warms_up(summary: dict) -> None:
+    times = summary["predict_ms"]
+    assert times["count"] == 5
+    assert times["median"] == 6
+    assert times["p95"] == pytest.approx(np.percentile([2, 4, 6, 8, 10], 95))
 
 
 def test_table_shows_every_class_that_occurs(summary: dict) -> None:
@@ -74,3 +88,212 @@ def test_headline_repeats_the_figures_flat(summary: dict) -> None:
     assert headline["slider_accuracy_5px"] == 1
     assert headline["angle_error_deg"] == pytest.approx(3)
     assert headline["abstained_on_negatives"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("reason", "slider", "refused"),
+    [
+        ("gap score 0.1 is below 0.3", True, (True, False)),
+        ("slider rival 0.9 is above 0.5", True, (False, True)),
+        ("rows differ by 60.0 px, more than 4.0 px", True, (True, True)),
+        # A picture without a piece: its rows say nothing about the gap.
+        ("rows differ by 60.0 px, more than 4.0 px", False, (False, None)),
+    ],
+)
+def test_a_reason_counts_against_the_point_it_concerns(
+    reason: str, slider: bool, refused: tuple[bool, bool | None]
+) -> None:
+    outcomes = Outcomes()
+    one = sample(slider=(40.0, 90.0) if slider else None)
+    add(outcomes, one, answer((200, 90), (40, 90), reasons=(reason,)))
+    (case,) = outcomes.cases
+    assert case.trusts("gap") is not refused[0]
+    if refused[1] is not None:
+        assert case.trusts("slider") is not refused[1]
+
+
+def test_only_the_worst_failures_keep_their_pictures() -> None:
+    outcomes = Outcomes()
+    for off in (9, *range(300, 300 - GALLERY - 3, -1)):
+        add(outcomes, sample(gap=(10.0, 90.0)), answer((10 + off, 90), (40, 90)))
+    assert sum(case.failed for case in outcomes.cases) == GALLERY + 3
+    kept = [failure.case.worst for failure in outcomes.failures]
+    assert kept == [(float(off), "gap") for off in range(300, 300 - GALLERY, -1)]
+
+
+def test_an_ambiguous_gap_is_no_failure() -> None:
+    outcomes = Outcomes()
+    add(outcomes, sample(difficulty="ambiguous"), answer((300, 90), (40, 90)))
+    assert outcomes.failures == []
+
+
+class Scripted:
+    """Answers the truth, `off` pixels to the right; counts what it was asked."""
+
+    def __init__(self, off: float = 0.0) -> None:
+        self.off, self.asked = off, 0
+
+    def predict(self, _picture: object) -> Location:
+        self.asked += 1
+        return answer((200 + self.off, 90), (40 + self.off, 90))
+
+    def describe(self) -> dict[str, str | int]:
+        return {"engine": "script", "version": "1", "device": "cpu", "threads": 1}
+
+
+def test_every_predictor_sees_every_picture() -> None:
+    predictors = {"int8": Scripted(2.0), "fp32": Scripted()}
+    outcomes, fingerprint = evaluate.evaluate(predictors, [sample(), sample()])
+    assert [p.asked for p in predictors.values()] == [2, 2]
+    assert outcomes["int8"].summary()["all"]["gap"]["mae_px"] == 2
+    assert outcomes["fp32"].summary()["all"]["gap"]["mae_px"] == 0
+    assert all(case.predict_ms > 0 for case in outcomes["int8"].cases)
+    assert len(fingerprint) == 64
+
+
+@pytest.fixture(scope="module")
+def best(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    def make(canvas_scale: int) -> Path:
+        folder = tmp_path_factory.mktemp("run")
+        config = small_config(folder, data={"canvas_scale": canvas_scale, "leave_out": ["heart"]})
+        state = TrainState(config, torch.device("cpu"))
+        path = folder / "best_model.pth"
+        checkpoint.save(path, state.to_checkpoint())
+        return path
+
+    return make
+
+
+@pytest.mark.parametrize("canvas_scale", [1, 2])
+def test_a_checkpoint_answers_as_its_network(
+    best: Callable[[int], Path], canvas_scale: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its maps are overwritten by peaks at the truth, in whatever size it computes them."""
+    one = sample()
+    locator = CheckpointLocator(best(canvas_scale))
+    canvas, truth = prepare(one, canvas_scale)
+
+    def perfect(batch: torch.Tensor) -> torch.Tensor:
+        given = (batch[0].permute(1, 2, 0) * 255).round().byte().numpy()
+        np.testing.assert_array_equal(given, canvas)
+        size = (batch.shape[2] // 4, batch.shape[3] // 4)
+        return perfect_maps(encode(torch.from_numpy(truth)[None], size))
+
+    monkeypatch.setattr(locator._net, "forward_raw", perfect)
+    found = locator.predict(one.picture)
+    assert (found.gap.x, found.gap.y) == pytest.approx(one.gap_picture_xy, abs=0.01)
+    assert (found.slider.x, found.slider.y) == pytest.approx(one.slider_picture_xy, abs=0.01)
+    assert found.angle_deg == pytest.approx(20, abs=0.1)
+    assert found.ok
+    assert locator.describe()["engine"] == "torch"
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "own"
+    options = ["--num-images", "3", "--output-dir", str(folder), "--seed", "3"]
+    assert generate.main([*options, "--workers", "1"]) == 0
+    return folder
+
+
+def test_a_checkpoint_on_a_data_set_with_a_report(
+    best: Callable[[int], Path], dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results, folder = tmp_path / "results.json", tmp_path / "report"
+    options = ["--checkpoint", str(best(2)), "--dataset", str(dataset), "--limit", "2"]
+    options += ["--families", "--family-pictures", "1"]
+    assert evaluate.main([*options, "--json", str(results), "--report", str(folder)]) == 0
+    assert "own (2 pictures)" in capsys.readouterr().out
+    document = json.loads(results.read_text())
+    assert list(document) == ["own", "every family", "family heart"]
+    assert document["own"]["pictures"] == 2
+    assert document["own"]["checkpoint"]["all"]["slider"]["count"] > 0
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {"report.md", "report.json", "own-errors.png", "own-classes.png"}
+    text = (folder / "report.md").read_text()
+    assert "| heart | left out | 1 |" in text
+
+
+def test_results_of_a_bundle_are_what_compress_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names and figures that a manifest takes over."""
+    pictures = picturesets.PictureSet("fixed", "two discs", 2, [sample(), sample()])
+    monkeypatch.setattr(evaluate, "_picture_sets", lambda *_: [pictures])
+    monkeypatch.setattr(
+        evaluate, "_predictors", lambda *_: {"int8": Scripted(2.0), "fp32": Scripted()}
+    )
+    path = tmp_path / "results.json"
+    assert evaluate.main(["--json", str(path)]) == 0
+    recorded = {}
+    monkeypatch.setattr(
+        "compress.record.record_measurement",
+        lambda _bundle, precision, testset, figures: recorded.update({precision: figures}),
+    )
+    record_results(Bundle.open(Path("runtime/weights")).directory, path)
+    assert recorded["int8"]["gap_mae_px"] == 2
+    assert recorded["fp32"]["gap_mae_px"] == 0
+    assert recorded["int8"]["pictures"] == 2
+    assert len(recorded["int8"]["fingerprint"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--checkpoint", "nowhere.pth"], "nowhere.pth"),
+        (["--testset", "nonesuch"], "nonesuch"),
+        (["--dataset", "nowhere"], "nowhere"),
+        (["--families"], "name families"),
+        (["--families", "hart"], "hart"),
+        (["--bundle", "nowhere"], "nowhere"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line_and_code_two(
+    options: list[str],
+    named: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if "--families" in options:  # the shipped bundle is there; the set need not be
+        monkeypatch.setattr(evaluate, "of_testset", lambda *_: None)
+    assert evaluate.main(options) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    assert message.count("\n") == 1
+    assert named in message
+
+
+def test_other_pictures_than_recorded_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = picturesets.PictureSet("fixed", "a disc", 1, [sample()], fingerprint="0" * 64)
+    with pytest.raises(TestSetError, match="expected 0000"):
+        evaluate._measure({"int8": Scripted()}, pictures)
+
+
+@pytest.mark.parametrize(("file", "name"), [("", "own"), ("val.json", "own-val")])
+def test_a_data_set_is_called_after_its_folder(dataset: Path, file: str, name: str) -> None:
+    if file:
+        (dataset / file).write_bytes((dataset / "annotations.json").read_bytes())
+    pictures = picturesets.of_dataset(dataset / file, None)
+    assert (pictures.name, pictures.count, pictures.fingerprint) == (name, 3, None)
+    assert len(list(pictures.samples)) == 3
+
+
+def test_a_family_set_shows_the_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[SynthOptions] = []
+
+    def render(_seed: int, index: int, options: SynthOptions, _photographs: object) -> object:
+        asked.append(options)
+        furniture = "watermark+text" if index % 2 else ""
+        return replace(sample(), families={"shape": "heart", "furniture": furniture})
+
+    monkeypatch.setattr(picturesets, "render", render)
+    every, heart, text = picturesets.of_families(["heart", "text"], 2, None)
+    assert len(list(every.samples)) == 2
+    assert asked[-1].require == frozenset()
+    assert len(list(heart.samples)) == 2
+    assert asked[-1].require == {"heart"}
+    asked.clear()
+    shown = list(text.samples)
+    assert [one.families["furniture"] for one in shown] == ["watermark+text"] * 2
+    assert asked[-1].furniture_probability == 1
+    assert len(asked) == 4  # two of them had no free place for it

@@ -1,24 +1,23 @@
+import json
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from runtime import geometry
-from tests.train.fakes import FakePictures, sample
+from tests.train.commands import assert_same_run
+from tests.train.fakes import FakePictures
 from tests.train.small import small_config
-from train import checkpoint, data, loop, strip
+from train import checkpoint, loop, strip
 from train.checkpoint import CheckpointError
-from train.config import Config, dump_config, load_config
-from train.decode import decode
-from train.model import activate
-from train.state import TrainState, supports_bfloat16
+from train.config import Config, ConfigError, load_config
+from train.metrics import ValidationReport
+from train.source import Source
+from train.state import TrainState
+from train.step import Step
 from train.stop import StopFlag, stop_on_signals
 
 CPU = torch.device("cpu")
@@ -41,34 +40,38 @@ class StopsAfter(StopFlag):
         """The base class's constructor clears the flag."""
 
 
+def quiet(save_dir: Path, **sections: dict[str, Any]) -> Config:
+    """Without TensorBoard; with dropout, whose masks are drawn at random."""
+    given = {"model": {"dropout": 0.3}, "monitor": {"tensorboard": False}}
+    return small_config(save_dir, **given, **sections)
+
+
 def run(config: Config, stop: StopFlag | None = None, resume: Path | None = None) -> bool:
-    return loop.run(config, FakePictures(), FakePictures(), stop or StopFlag(), resume)
+    return loop.run(config, FakePictures(), FakePictures(5), stop or StopFlag(), resume)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_dir = tmp_path_factory.mktemp("whole")
-    assert run(small_config(save_dir))
+    assert run(small_config(save_dir, model={"dropout": 0.3}))
     return save_dir
 
 
-def assert_same_state(ours: Path, theirs: Path) -> None:
-    a, b = checkpoint.load(ours), checkpoint.load(theirs)
-    for key in ("epoch", "global_step", "step_in_epoch", "metrics", "scheduler_state_dict"):
-        assert a[key] == b[key], key
-    for key in ("model_state_dict", "ema_state_dict"):
-        assert a[key].keys() == b[key].keys()
-        for name, value in a[key].items():
-            assert torch.equal(value, b[key][name]), name
-    for number, slot in a["optimizer_state_dict"]["state"].items():
-        for name, value in slot.items():
-            assert torch.equal(value, b["optimizer_state_dict"]["state"][number][name])
-
-
 def test_a_run_writes_its_files(whole: Path) -> None:
-    names = sorted(path.name for path in whole.iterdir())
-    assert names == ["best_model.pth", "config.yaml", "last.pth"]
-    assert load_config(whole / "config.yaml") == small_config(whole)
+    names = {path.name for path in whole.iterdir()}
+    assert names == {
+        "best_model.pth",
+        "config.yaml",
+        "epoch_001.pth",
+        "epoch_002.pth",
+        "epoch_003.pth",
+        "history.jsonl",
+        "last.pth",
+        "tensorboard",
+    }
+    assert any((whole / "tensorboard").iterdir())
+    given = small_config(whole, model={"dropout": 0.3})
+    assert load_config(whole / "config.yaml") == given
     last = checkpoint.load(whole / "last.pth")
     assert (last["epoch"], last["global_step"], last["step_in_epoch"]) == (3, 9, 0)
     assert last["metrics"].keys() >= {
@@ -79,148 +82,198 @@ def test_a_run_writes_its_files(whole: Path) -> None:
         "val_acc_3px",
         "best_mae",
     }
+    assert_same_run(whole / "epoch_003.pth", whole / "last.pth")
+    assert checkpoint.load(whole / "epoch_002.pth")["epoch"] == 2
     best = checkpoint.load(whole / "best_model.pth")
     assert best["metrics"]["val_mae"] == best["metrics"]["best_mae"]
     assert last["metrics"]["best_mae"] == best["metrics"]["best_mae"]
 
 
-@pytest.mark.parametrize("reads", [2, 5])
-def test_an_interrupted_run_continues_bit_for_bit(whole: Path, tmp_path: Path, reads: int) -> None:
-    config = small_config(tmp_path)
-    assert not run(config, StopsAfter(reads))
-    interrupted = checkpoint.load(tmp_path / "last.pth")
-    assert 0 < interrupted["global_step"] < 9
-    torch.manual_seed(999)
-    assert run(config, resume=tmp_path / "last.pth")
-    assert_same_state(tmp_path / "last.pth", whole / "last.pth")
-
-
-def test_the_regular_save_alone_is_enough_to_continue(
-    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+# In the middle of an epoch, and between its last step and its validation.
+@pytest.mark.parametrize(("reads", "step_in_epoch"), [(4, 2), (5, 3)])
+def test_an_interrupted_run_continues_bit_for_bit(
+    whole: Path, tmp_path: Path, reads: int, step_in_epoch: int
 ) -> None:
-    """The process dies without a word in the middle of an epoch."""
-    config = small_config(tmp_path, checkpoints={"save_minutes": 1e-9})
-    made, original = [], loop.train_step
+    config = quiet(tmp_path)
+    assert not run(config, StopsAfter(reads))
+    last = tmp_path / "last.pth"
+    assert checkpoint.load(last)["step_in_epoch"] == step_in_epoch
+    torch.manual_seed(999)
+    assert run(config, resume=last)
+    assert_same_run(last, whole / "last.pth")
 
-    def dies(state: TrainState, batch: loop.Batch) -> dict[str, float]:
-        if len(made) == 5:
-            raise KeyboardInterrupt
-        made.append(state.global_step)
-        return original(state, batch)
 
-    monkeypatch.setattr(loop, "train_step", dies)
-    with pytest.raises(KeyboardInterrupt):
-        run(config)
-    monkeypatch.undo()
-    assert checkpoint.load(tmp_path / "last.pth")["global_step"] == 5
-    assert run(config, resume=tmp_path / "last.pth")
-    assert_same_state(tmp_path / "last.pth", whole / "last.pth")
+def test_any_epochs_checkpoint_continues_bit_for_bit(whole: Path, tmp_path: Path) -> None:
+    assert run(quiet(tmp_path), resume=whole / "epoch_002.pth")
+    assert_same_run(tmp_path / "last.pth", whole / "last.pth")
 
 
 def test_resuming_with_other_settings_is_refused_by_name(whole: Path, tmp_path: Path) -> None:
-    other = small_config(tmp_path, training={"batch_size": 3}, data={"seed": 4})
+    other = quiet(tmp_path, training={"batch_size": 3}, data={"seed": 4})
     with pytest.raises(CheckpointError, match=r"training\.batch_size, data\.seed"):
         run(other, resume=whole / "last.pth")
 
 
 def test_workers_and_folders_may_change_on_resume(whole: Path, tmp_path: Path) -> None:
-    config = small_config(tmp_path, data={"workers": 1}, training={"threads": 2})
+    config = quiet(tmp_path, data={"workers": 1}, training={"threads": 2})
     assert run(config, resume=whole / "last.pth")
 
 
-def test_the_best_is_kept_when_the_last_is_worse(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("optimizer_state_dict", {"state": {}, "param_groups": []}),
+        ("scheduler_state_dict", {}),
+        ("config", {"training": {"optimizer": {"type": "Adagrad"}}}),
+        ("random_state", {"torch": 1}),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused_with_one_line(
+    whole: Path, tmp_path: Path, key: str, value: object
 ) -> None:
-    errors = iter([7.0, 3.0, 5.0])
-    monkeypatch.setattr(loop, "validate", lambda *_: {"val_mae": next(errors)})
-    run(small_config(tmp_path))
+    path = tmp_path / "damaged.pth"
+    checkpoint.save(path, checkpoint.load(whole / "last.pth") | {key: value})
+    with pytest.raises(CheckpointError, match=r"damaged\.pth: cannot be resumed") as caught:
+        run(quiet(tmp_path), resume=path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_epoch_shorter_than_a_step_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data.pictures_per_epoch = 6: a step alone takes 8"):
+        run(quiet(tmp_path, training={"batch_size": 4, "accumulation_steps": 2}))
+
+
+def test_pictures_that_make_no_whole_step_are_left_out(tmp_path: Path) -> None:
+    """Every epoch starts with its own first picture."""
+
+    class Noting(FakePictures):
+        def __getitem__(self, key: tuple[int, int]) -> Any:
+            shown.append(key)
+            return super().__getitem__(key)
+
+    shown: list[tuple[int, int]] = []
+    config = quiet(tmp_path, training={"accumulation_steps": 2, "num_epochs": 2})
+    loop.run(config, Noting(7), FakePictures(2), StopFlag())
+    assert shown == [(epoch, position) for epoch in (0, 1) for position in range(4)]
+
+
+@pytest.fixture
+def errors_px(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """What coming validations find, first to last; those that were made are taken off."""
+    coming: list[float] = []
+
+    class Found:
+        def __init__(self, error_px: float) -> None:
+            self.metrics = {"val_mae": error_px}
+            self.detection = "made up"
+
+    def validate(_state: TrainState, _source: Source) -> Found:
+        return Found(coming.pop(0))
+
+    monkeypatch.setattr(loop, "validate", validate)
+    return coming
+
+
+def train_step(state: TrainState, *_: object) -> Step:
+    """One that takes no time: without gradients nothing moves."""
+    state.optimizer.step()
+    return Step({"loss": 1.0}, 1.0, None)
+
+
+@pytest.fixture
+def no_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "train_step", train_step)
+
+
+@pytest.mark.usefixtures("no_steps")
+def test_the_best_is_kept_when_the_last_is_worse(tmp_path: Path, errors_px: list[float]) -> None:
+    errors_px += [7.0, 3.0, 5.0]
+    run(quiet(tmp_path))
     assert checkpoint.load(tmp_path / "best_model.pth")["epoch"] == 2
     last = checkpoint.load(tmp_path / "last.pth")
     assert last["metrics"]["best_mae"] == 3.0
     assert last["metrics"]["val_mae"] == 5.0
 
 
+@pytest.mark.usefixtures("no_steps")
 def test_validation_waits_for_its_interval_but_not_at_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, errors_px: list[float]
 ) -> None:
-    epochs: list[int] = []
-
-    def validate(state: TrainState, _set: object) -> dict[str, float]:
-        epochs.append(state.epoch)
-        return {"val_mae": 1.0}
-
-    monkeypatch.setattr(loop, "validate", validate)
-    config = small_config(tmp_path)
-    run(
-        config.model_copy(
-            update={"validation": config.validation.model_copy(update={"interval": 2})}
-        )
-    )
-    assert epochs == [2, 3]
+    errors_px += [4.0, 3.0, 2.0, 1.0]
+    run(quiet(tmp_path, training={"num_epochs": 5}, validation={"interval": 2}))
+    assert errors_px == [1.0]  # validated after epochs 2, 4 and 5
+    known = [
+        checkpoint.load(tmp_path / f"epoch_{epoch:03}.pth")["metrics"].get("val_mae")
+        for epoch in range(1, 6)
+    ]
+    assert known == [None, 4.0, 4.0, 3.0, 2.0]
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
-    state = TrainState(small_config(tmp_path), CPU)
-    with torch.no_grad():
-        state.model.head.out.bias.fill_(float("nan"))
-    batch = next(iter(data.loader(FakePictures(), 0, 2, 2, 0)))
-    with pytest.raises(FloatingPointError, match="loss is nan at step 0"):
-        loop.train_step(state, batch)
+@pytest.mark.usefixtures("no_steps")
+def test_a_plateau_follows_the_validation_error(tmp_path: Path, errors_px: list[float]) -> None:
+    errors_px += [4.0, 5.0, 5.0, 5.0]
+    plateau = {"type": "ReduceLROnPlateau", "warmup_epochs": 0, "patience": 0}
+    run(quiet(tmp_path, training={"num_epochs": 4, "scheduler": plateau}))
+    epochs = [checkpoint.load(tmp_path / f"epoch_{epoch:03}.pth") for epoch in range(1, 5)]
+    rates = [epoch["optimizer_state_dict"]["param_groups"][0]["lr"] for epoch in epochs]
+    assert rates == pytest.approx([1e-2, 5e-3, 2.5e-3, 1.25e-3])
 
 
-def test_gradients_are_clipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    state = TrainState(small_config(tmp_path, training={"gradient_clip": 1e-3}), CPU)
-    batch = next(iter(data.loader(FakePictures(), 0, 2, 2, 0)))
-    loop.train_step(state, batch)
-    total = sum(
-        float(p.grad.square().sum()) for p in state.model.parameters() if p.grad is not None
-    )
-    assert total**0.5 == pytest.approx(1e-3, rel=1e-2)
+@pytest.mark.usefixtures("no_steps")
+def test_a_run_without_an_answer_has_no_best(tmp_path: Path, errors_px: list[float]) -> None:
+    errors_px += [float("nan")] * 3
+    assert run(quiet(tmp_path))
+    assert not (tmp_path / "best_model.pth").exists()
 
 
-def test_one_batch_can_be_learned_by_heart(tmp_path: Path) -> None:
-    config = small_config(tmp_path, training={"optimizer": {"lr": 1e-2}, "num_epochs": 70})
+def test_the_monitor_is_told_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    class Listening(loop.NullMonitor):
+        @property
+        def wants_update_ratio(self) -> bool:
+            return len(told) % 2 == 0
+
+        def step(
+            self,
+            losses: dict[str, float],
+            gradient_norm: float,
+            update_ratio: float | None,
+            data_s: float,
+            batch_s: float,
+        ) -> None:
+            assert (update_ratio is not None) is self.wants_update_ratio
+            assert 0 <= data_s < batch_s
+            assert gradient_norm > 0
+            told.append("step")
+
+        def validated(self, report: ValidationReport) -> None:
+            told.append("validated")
+
+        def epoch_done(self, metrics: dict[str, float], is_best: bool) -> None:
+            assert metrics["train_loss"] > 0
+            assert not (tmp_path / "last.pth").exists()
+            told.append(f"done {is_best}")
+
+        def close(self) -> None:
+            told.append("closed")
+
+    monkeypatch.setattr(loop, "Monitor", lambda *_: Listening())
+    run(quiet(tmp_path, training={"num_epochs": 1}))
+    assert told == ["step", "step", "step", "validated", "done True", "closed"]
+
+
+def test_the_means_of_an_epoch_survive_an_interruption(whole: Path, tmp_path: Path) -> None:
+    lines = (whole / "history.jsonl").read_text().splitlines()
+    expected = json.loads(lines[1])["train_loss"]
+    config = quiet(tmp_path)
+    run(config, StopsAfter(4))
     state = TrainState(config, CPU)
-    batch = next(iter(data.loader(FakePictures(), 0, 2, 2, 0)))
-    state.model.train()
-    first = loop.train_step(state, batch)["loss"]
-    state.step_made({})
-    for _ in range(150):
-        last = loop.train_step(state, batch)["loss"]
-        state.step_made({})
-    assert last < first / 10
-    with torch.no_grad():
-        keypoints, _ = decode(activate(state.model.forward_raw(data.network_input(batch[0]))))
-    assert loop.point_errors_px(keypoints, batch[1]).max() < 3
-
-
-def test_point_errors_are_in_picture_pixels() -> None:
-    _, truth = data.prepare(sample((200.0, 50.0), (40.0, 50.0), size=(300, 100)))
-    letterbox = geometry.Letterbox(300, 100)
-    keypoints = torch.zeros(1, 2, 4)
-    keypoints[0, :, :2] = torch.from_numpy(letterbox.to_canvas([(203.0, 54.0), (40.0, 50.0)]))
-    errors = loop.point_errors_px(keypoints, torch.from_numpy(truth)[None])
-    assert errors[0].tolist() == pytest.approx([5.0, 0.0], abs=1e-3)
-
-
-def test_summary_of_errors_against_numpy() -> None:
-    rng = np.random.default_rng(1)
-    errors, used = rng.uniform(0, 9, (50, 2)), rng.random((50, 2)) < 0.8
-    got = loop.summarise(torch.from_numpy(errors), torch.from_numpy(used))
-    assert got["val_mae"] == pytest.approx(errors[used].mean())
-    assert got["val_mae_slider"] == pytest.approx(errors[used[:, 1], 1].mean())
-    assert got["val_acc_5px"] == pytest.approx((errors[used] <= 5).mean())
-    assert got["val_acc_3px_gap"] == pytest.approx((errors[used[:, 0], 0] <= 3).mean())
-
-
-def test_amp_is_used_only_where_the_machine_computes_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = small_config(tmp_path, training={"amp": True})
-    for has in (True, False):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: {"avx512_bf16": has})
-        assert supports_bfloat16(CPU) is has
-        assert TrainState(config, CPU).amp is has
+    state.restore(tmp_path / "last.pth")
+    before, state.config = state.means["loss"], config
+    assert before != expected
+    run(config, resume=tmp_path / "last.pth")
+    assert checkpoint.load(tmp_path / "epoch_002.pth")["metrics"]["train_loss"] == expected
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -232,35 +285,6 @@ def test_the_first_signal_sets_the_flag_and_the_handlers_come_back(number: int) 
         assert stop.is_set
         assert signal.getsignal(number) == before
     assert signal.getsignal(number) == before
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def test_the_command_saves_when_it_is_terminated_and_resumes(tmp_path: Path) -> None:
-    config = small_config(
-        tmp_path / "run",
-        data={"workers": 1, "pictures_per_epoch": 4, "validation_pictures": 2},
-        training={"num_epochs": 400},
-    )
-    path = tmp_path / "config.yaml"
-    path.write_text(dump_config(config))
-    command = [sys.executable, "-m", "train", "--config", str(path)]
-    last = tmp_path / "run" / "last.pth"
-    # Its own group, and the signal to all of it: as a terminal or a service manager does.
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, text=True
-    ) as process:
-        wait_for(lambda: last.exists() or process.poll() is not None)
-        os.killpg(process.pid, signal.SIGTERM)
-        output, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, output
-    assert "stopped at step" in output
-    assert 0 < checkpoint.load(last)["global_step"] < 800
 
 
 def test_weights_of_a_checkpoint_start_a_new_run(whole: Path, tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 import pytest
 import torch
 from torch import nn
+from torch.optim import AdamW
 
-from train.config import OptimizerConfig
+from train.config import AdamWConfig, OptimizerConfig, SgdConfig
 from train.optim import build_ema, build_optimizer, ema_decay
 
 
@@ -11,9 +12,10 @@ def small() -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
 
 
-def test_only_convolution_weights_decay() -> None:
+@pytest.mark.parametrize("config", [AdamWConfig(), SgdConfig(weight_decay=0.05)])
+def test_only_convolution_weights_decay(config: OptimizerConfig) -> None:
     model = small()
-    decayed, rest = build_optimizer(model, OptimizerConfig()).param_groups
+    decayed, rest = build_optimizer(model, config).param_groups
     assert [id(p) for p in decayed["params"]] == [id(model[0].weight)]
     assert decayed["weight_decay"] == 0.05
     assert {id(p) for p in rest["params"]} == {
@@ -22,7 +24,30 @@ def test_only_convolution_weights_decay() -> None:
         id(model[1].bias),
     }
     assert rest["weight_decay"] == 0
-    assert decayed["betas"] == (0.9, 0.999)
+
+
+def test_adamw_has_the_configured_settings() -> None:
+    optimizer = build_optimizer(small(), AdamWConfig(lr=2e-3, betas=(0.8, 0.95), eps=1e-6))
+    assert isinstance(optimizer, AdamW)
+    for group in optimizer.param_groups:
+        assert (group["lr"], group["betas"], group["eps"]) == (2e-3, (0.8, 0.95), 1e-6)
+
+
+def test_sgd_with_nesterov_momentum_against_its_formula() -> None:
+    weight = nn.Parameter(torch.tensor([[1.0]]))
+    model = nn.Module()
+    model.weight = weight
+    config = SgdConfig(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01)
+    optimizer = build_optimizer(model, config)
+    expected, velocity = 1.0, 0.0
+    for _ in range(4):
+        optimizer.zero_grad()
+        weight.square().sum().backward()
+        optimizer.step()
+        gradient = 2 * expected + 0.01 * expected
+        velocity = gradient if velocity == 0 else 0.9 * velocity + gradient
+        expected -= 0.1 * (gradient + 0.9 * velocity)
+        assert weight.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_decay_ramps_up_to_the_configured_one() -> None:

@@ -5,6 +5,8 @@ import torch
 from runtime import geometry
 from runtime.geometry import Letterbox
 from tests.train.fakes import sample
+from train.canvas import prepare
+from train.decode import decode
 from train.synth import Sample
 from train.targets import Targets, encode, truth_vector
 
@@ -44,6 +46,26 @@ def test_encoding_then_the_reference_decode_gives_the_points_back(size: tuple[in
         found = letterbox.to_picture(result.keypoints[:, :2])
         assert np.abs(found - points).max() < 1e-3
         assert np.degrees(np.arctan2(*result.angle)) == pytest.approx(degrees, abs=1e-3)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_small_canvas_encodes_and_decodes_alike(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(size[0])
+    for _ in range(10):
+        y = rng.uniform(-0.5, size[1] - 0.5)
+        points = np.array([(x, y) for x in rng.uniform(-0.5, size[0] - 0.5, 2)])
+        one = sample(tuple(points[0]), tuple(points[1]), 20.0, size=size)
+        canvas, truth = prepare(one, 2)
+        rows, columns = canvas.shape[0] // geometry.STRIDE, canvas.shape[1] // geometry.STRIDE
+        targets = encode(torch.from_numpy(truth)[None], (rows, columns))
+        assert targets.heatmap.shape == (1, 2, rows, columns)
+        maps = {name: torch.from_numpy(one)[None] for name, one in masked(targets).items()}
+        maps |= {name: maps[name][:, None] for name in ("heatmap_gap", "heatmap_slider")}
+        keypoints, angle = decode(maps)
+        # Back through the halving, then the letterbox.
+        found = Letterbox(*size).to_picture(keypoints[0, :, :2].double().numpy() * 2 + 0.5)
+        assert np.abs(found - points).max() < 2e-3
+        assert np.degrees(np.arctan2(*angle[0].numpy())) == pytest.approx(20, abs=1e-3)
 
 
 def test_the_peak_is_one_on_the_nearest_cell_alone() -> None:

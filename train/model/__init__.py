@@ -17,7 +17,7 @@ __all__ = ["KeypointNet", "activate", "build_model", "fold"]
 
 
 class KeypointNet(nn.Module):
-    """Stem, stages 2 to 4, LiteFPN and DualHead, as ``ModelConfig`` describes them."""
+    """Stem, stages 2 to 4, LiteFPN, dropout and DualHead, as ``ModelConfig`` describes them."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -32,6 +32,7 @@ class KeypointNet(nn.Module):
         self.stage3 = Stage(widths[:3], config.stage3, point)
         self.stage4 = Stage(widths, config.stage4, point, _row_blocks(config), last_exchange=False)
         self.fpn = LiteFPN(widths, config.fpn_width, point)
+        self.dropout = nn.Dropout2d(config.dropout)
         self.head = DualHead(config.fpn_width, point)
 
     def forward_raw(self, x: Tensor) -> Tensor:
@@ -39,7 +40,7 @@ class KeypointNet(nn.Module):
         branches = [self.stem(x)]
         for stage in (self.stage2, self.stage3, self.stage4):
             branches = stage(branches)
-        return self.head(self.fpn(branches))
+        return self.head(self.dropout(self.fpn(branches)))
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """As ``forward_raw``, then ``activate``."""

@@ -115,8 +115,11 @@ class RowAttention(nn.Module):
     The gap and the piece are the two alike shapes of one row: comparing cells finds the pair, and
     a bias for each distance tells which of the two lies where. Adds to its input; starts at zero.
     Source: axial attention (Ho et al. 2019) along the width, relative-position bias as in Swin
-    (Liu et al. 2021).
+    (Liu et al. 2021). On a smaller canvas, with fewer cells in a row, distances keep their meaning:
+    with half the columns each counts double.
     """
+
+    distance: Tensor
 
     def __init__(self, channels: int, row_cells: int, heads: int = 4, head_channels: int = 16):
         super().__init__()
@@ -136,10 +139,18 @@ class RowAttention(nn.Module):
         split = packed.unflatten(1, (3, self.heads, self.head_channels))
         query, key, value = split.permute(1, 0, 2, 4, 5, 3).unbind(0)
         score = (query * self.head_channels**-0.5) @ key.transpose(-1, -2)
-        score = score + self.distance_bias[:, self.distance].unsqueeze(1)
+        score = score + self.distance_bias[:, self._distance(columns)].unsqueeze(1)
         seen = score.softmax(dim=-1) @ value
         gathered = seen.permute(0, 1, 4, 2, 3).reshape(x.shape[0], -1, rows, columns)
         return x + self.project(gathered)
+
+    def _distance(self, columns: int) -> Tensor:
+        """Index into `distance_bias` for each pair of cells, i64 [columns, columns]."""
+        row_cells = len(self.distance)
+        if columns == row_cells:
+            return self.distance
+        step = row_cells // columns
+        return self.distance[::step, ::step]
 
 
 def conv_chain(widths: list[int], strides: list[int], point_branch: bool) -> nn.Sequential:

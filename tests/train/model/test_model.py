@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from train.config import ModelConfig
 from train.model import KeypointNet, activate, build_model, fold
@@ -141,24 +142,32 @@ def test_a_row_block_reaches_the_whole_row_and_little_else(
     assert changed[7].all()
 
 
+@pytest.mark.parametrize("columns", [8, 4])
 @torch.no_grad()
-def test_row_attention_against_loops() -> None:
-    block = RowAttention(6, row_cells=7, heads=2, head_channels=3)
+def test_row_attention_against_loops(columns: int) -> None:
+    """On a canvas of half the size, a step of one cell is as far as two were."""
+    block = RowAttention(6, row_cells=8, heads=2, head_channels=3)
     lived_in(block)
     block.distance_bias.normal_(0, 1, generator=torch.Generator().manual_seed(2))
-    x = torch.randn(2, 6, 3, 7, generator=torch.Generator().manual_seed(1))
-    packed = block.query_key_value(x).reshape(2, 3, 2, 3, 3, 7)
-    seen = torch.zeros(2, 6, 3, 7)
-    for b, head, row, column in np.ndindex(2, 2, 3, 7):
+    x = torch.randn(2, 6, 3, columns, generator=torch.Generator().manual_seed(1))
+    packed = block.query_key_value(x).reshape(2, 3, 2, 3, 3, columns)
+    seen = torch.zeros(2, 6, 3, columns)
+    for b, head, row, column in np.ndindex(2, 2, 3, columns):
         query, key, value = packed[b, :, head, :, row]
         scores = [
             float(query[:, column] @ key[:, other]) / 3**0.5
-            + float(block.distance_bias[head, other - column + 6])
-            for other in range(7)
+            + float(block.distance_bias[head, (other - column) * (8 // columns) + 7])
+            for other in range(columns)
         ]
         share = torch.tensor(scores).softmax(0)
         seen[b, head * 3 : head * 3 + 3, row, column] = value @ share
     torch.testing.assert_close(block(x), x + block.project(seen), atol=1e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_a_small_canvas_gives_small_maps(canvas: Tensor) -> None:
+    small = functional.avg_pool2d(canvas, 2)
+    assert small_net().forward_raw(small).shape == (2, 8, 32, 64)
 
 
 def test_fresh_row_attention_changes_nothing() -> None:
@@ -181,6 +190,27 @@ def test_the_two_points_see_each_other_only_through_the_row_blocks() -> None:
         )
         delta = (model.forward_raw(moved) - model.forward_raw(x)).abs()
         assert bool(delta[..., 29:31, -4:].max() > 0) is (context or attention)
+
+
+@torch.no_grad()
+def test_dropout_hides_whole_channels_of_the_fused_features_in_training(canvas: Tensor) -> None:
+    model = small_net(dropout=0.5).train()
+    fused, shown = [], []
+    model.fpn.register_forward_hook(lambda _net, _given, out: fused.append(out))
+    model.head.register_forward_pre_hook(lambda _net, given: shown.append(given[0]))
+    model.forward_raw(canvas)
+    kept = (shown[0] == 2 * fused[0]).flatten(2).all(dim=2)
+    hidden = (shown[0] == 0).flatten(2).all(dim=2)
+    assert (kept | hidden).all()
+    assert not kept.all()
+    assert not hidden.all()
+
+
+@torch.no_grad()
+def test_dropout_changes_nothing_that_is_exported(canvas: Tensor) -> None:
+    with_dropout, without = small_net(dropout=0.5), small_net()
+    assert torch.equal(with_dropout.forward_raw(canvas), without.forward_raw(canvas))
+    assert with_dropout.state_dict().keys() == without.state_dict().keys()
 
 
 def test_gradients_reach_every_parameter(canvas: Tensor) -> None:
