@@ -10,12 +10,12 @@ from train.synth import render
 SEED = 30001
 # One picture for each class that has an answer, picked by eye among those that are found.
 INDICES = {
-    "normal": 266,
-    "confusing": 172,
-    "rotated": 387,
-    "noise": 576,
-    "low-contrast": 524,
-    "edge": 628,
+    "normal": 53,
+    "confusing": 35,
+    "rotated": 16,
+    "noise": 13,
+    "low-contrast": 382,
+    "edge": 21,
 }
 
 

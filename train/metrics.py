@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from torchmetrics import CatMetric
-from torchmetrics.functional.classification import binary_confusion_matrix, binary_stat_scores
+from torchmetrics.functional.classification import binary_confusion_matrix
 
 from train.answers import COLUMNS, answers
 from train.config import LossConfig
@@ -213,16 +213,10 @@ class ValidationMetrics:
 
 def _cell_counts(heatmap: Tensor, targets: Targets) -> Tensor:
     """`CELL_COUNTS` [B, 4] of both points' areas, without maps that nobody judges."""
-    ignored = -1
+    said, true = heatmap >= AREA_LEVEL, targets.heatmap >= AREA_LEVEL
     judged = targets.heatmap_weight > 0
-    target = torch.where(judged, (targets.heatmap >= AREA_LEVEL).int(), ignored)
-    return binary_stat_scores(
-        (heatmap >= AREA_LEVEL).int(),
-        target,
-        multidim_average="samplewise",
-        ignore_index=ignored,
-        validate_args=False,
-    )[:, : len(CELL_COUNTS)]
+    kinds = (said & true, said & ~true, ~said & ~true, ~said & true)
+    return torch.stack([(kind & judged).flatten(1).sum(dim=1) for kind in kinds], dim=1)
 
 
 def _point_figures(kept: Mapping[str, Floats]) -> dict[str, float]:
