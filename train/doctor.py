@@ -39,7 +39,7 @@ from train.state import TrainState
 
 LABELS = 32  # pictures whose labels are looked at
 BATCH = 4  # of them learned by heart
-STEPS = 100
+STEPS = 60
 LEARNING_RATE = 3e-3
 
 

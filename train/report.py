@@ -94,7 +94,7 @@ def _targets(rows: Sequence[Target]) -> str:
     marks = {True: "✅", False: "❌", None: "not measured"}
     lines = []
     for row in rows:
-        value = _share(row.value) if row.unit == "%" else f"{_number(row.value)} {row.unit}"
+        value = _share(row.value) if row.unit == "%" else _number(row.value, unit=f" {row.unit}")
         lines.append([row.name, row.goal, value, _interval(row.interval), marks[row.reached]])
     return _table(["figure", "target", "measured", "95 % interval", ""], lines)
 
@@ -193,8 +193,8 @@ def _training(report: Report) -> str:
     rows = [
         ["training time", _duration(training.seconds)],
         ["best epoch", f"{_number(training.best_epoch, 0)} of {training.epochs}"],
-        ["its validation MAE", f"{_number(training.best_mae_px)} px"],
-        ["final validation MAE", f"{_number(training.final_mae_px)} px"],
+        ["its validation MAE", _number(training.best_mae_px, unit=" px")],
+        ["final validation MAE", _number(training.final_mae_px, unit=" px")],
         ["final loss, training", _number(training.train_loss, 4)],
         ["final loss, validation", _number(training.val_loss, 4)],
         ["validation loss above training loss", _share(training.overfitting)],
@@ -233,8 +233,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _number(value: float, digits: int = 2) -> str:
-    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+def _number(value: float, digits: int = 2, unit: str = "") -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}f}{unit}"
 
 
 def _share(value: float) -> str:

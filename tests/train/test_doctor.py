@@ -90,6 +90,17 @@ def test_labels_out_of_range(batch: Batch, column: int, value: float, seen: str)
     assert found.advice
 
 
+def test_swapped_labels_are_seen_where_all_stay_inside(batch: Batch) -> None:
+    canvas, truth = batch
+    canvas[..., 3] = 255
+    truth[:, :4] = torch.tensor([90.0, 20.0, 25.0, 20.0])
+    assert checks.check_labels(canvas, truth).passed
+    found = checks.check_labels(canvas, swapped(truth))
+    assert "0 of 16 points lie outside" in found.seen
+    assert not found.passed
+    assert "x and y look swapped" in found.advice
+
+
 def test_a_point_on_the_padding_is_out_of_range(batch: Batch) -> None:
     canvas, truth = batch
     canvas[2, :, :, 3] = 0
