@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compress import calibration
-from compress.arguments import positive, share
 from compress.calibration import CalibrationSet
 from compress.errors import run_command
 from compress.export import add_row_agreement, deployed_onnx
@@ -25,12 +24,12 @@ from compress.package import (
 )
 from compress.quantize import PRESETS, executed_layers, layer_table, quantize
 from runtime.bundle import Bundle, Calibration, Manifest, Model, Thresholds
+from train.answers import MIN_SCORE
+from train.arguments import positive, share
 from train.checkpoint import load_model
 from train.config import ModelConfig
 from train.model import KeypointNet, fold
 from train.synth import Backgrounds
-
-DEFAULT_MIN_SCORE = 0.25
 
 
 def build_bundle(
@@ -41,7 +40,7 @@ def build_bundle(
     *,
     preset: str = "mixed",
     row_agreement: float = 1.0,
-    min_score: float = DEFAULT_MIN_SCORE,
+    min_score: float = MIN_SCORE,
 ) -> tuple[Bundle, str]:
     """Quantise a trained network and write its bundle.
 
@@ -108,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--min-score",
         type=share,
-        default=DEFAULT_MIN_SCORE,
+        default=MIN_SCORE,
         help="below it a point is reported but not trusted (default: %(default)s)",
     )
     return parser

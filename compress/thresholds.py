@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from compress.arguments import positive, share
 from compress.errors import CompressionError, run_command
 from compress.package import check_replaceable, set_thresholds
 from runtime import Bundle, Location, Locator
@@ -29,6 +28,7 @@ from runtime.bundle import ThresholdFit, Thresholds
 from runtime.geometry import CANVAS_HEIGHT, STRIDE
 from runtime.trust import doubts
 from runtime.view import View
+from train.arguments import positive, share
 from train.synth import Backgrounds, Sample, SynthOptions, render
 
 RIGHT_WITHIN_PX = 5.0

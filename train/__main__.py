@@ -41,6 +41,7 @@ what a run leaves in checkpoints.save_dir:
   best_model.pth           the lowest validation error; what compress.ptq takes
   epoch_001.pth ...        the newest checkpoints.keep_last of them
   training_YYYYMMDD.log    what the console showed
+  history.jsonl            every epoch's figures, a JSON object a line
   tensorboard/             tensorboard --logdir SAVE_DIR/tensorboard
 
 Ctrl-C (SIGINT) or SIGTERM lets the step finish and writes last.pth; a second one ends at once.

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
 from runtime.cpus import default_threads
 from runtime.errors import LocatorError
+from train.arguments import at_least, positive
 from train.generation import Job, generate
 from train.synth import DIFFICULTIES, FAMILIES, Backgrounds, SynthOptions
 
@@ -33,28 +34,18 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"difficulty classes: {', '.join(DIFFICULTIES)}; style families: "
         + "; ".join(f"{kind}: {', '.join(names)}" for kind, names in FAMILIES.items()),
     )
-    parser.add_argument("--num-images", type=_at_least(1), default=100)
+    parser.add_argument("--num-images", type=positive, default=100)
     parser.add_argument("--output-dir", type=Path, required=True)
-    parser.add_argument("--seed", type=_at_least(0), default=0)
+    parser.add_argument("--seed", type=at_least(0), default=0)
     parser.add_argument("--backgrounds", type=Path, help="folder of photographs to paint on")
     parser.add_argument("--leave-out", nargs="*", default=[], help="style families never drawn")
     parser.add_argument("--require", nargs="*", default=[], help="style families always drawn")
-    parser.add_argument("--workers", type=_at_least(1), default=default_threads())
+    parser.add_argument("--workers", type=positive, default=default_threads())
     switch = argparse.BooleanOptionalAction
     parser.add_argument("--enable-confusing-gaps", action=switch, default=True)
     parser.add_argument("--enable-rotation", action=switch, default=True)
     parser.add_argument("--enable-perlin-noise", action=switch, default=True)
     return parser
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"expected at least {least}, got {text}")
-        return value
-
-    return number
 
 
 def _options(arguments: argparse.Namespace) -> SynthOptions:

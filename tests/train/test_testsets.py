@@ -56,7 +56,7 @@ def test_fingerprint_depends_on_pictures_and_labels() -> None:
     sample = next(picture for picture in pictures if picture.gap_picture_xy is not None)
     changed = sample.picture.copy()
     changed[0, 0, 0] ^= 1
-    assert sample.gap_picture_xy is not None  # for mypy
+    assert sample.gap_picture_xy is not None
     moved = (sample.gap_picture_xy[0] + 1e-3, sample.gap_picture_xy[1])
     variants = [
         sample,

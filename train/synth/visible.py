@@ -36,9 +36,9 @@ def stands_out(
         noise_sigma: of the noise in both, grey levels.
         share: 0..1, of what is enough otherwise.
     """
-    changed = _mean_change(picture, bare, outline)
-    disguise = min(0.4 * changed[1], 22.0) + 0.5 * noise_sigma
-    if changed[0] < share * max(9.0, disguise):
+    change, spread = _mean_change(picture, bare, outline)
+    disguise = min(0.4 * spread, 22.0) + 0.5 * noise_sigma
+    if change < share * max(9.0, disguise):
         return False
     return contour_share(picture, bare, outline, share) >= share * _CONTOUR_SHARE
 
