@@ -20,7 +20,7 @@ INTERRUPTED = 130
 DESCRIPTION = """\
 Train the network as a configuration says.
 
-A configuration is a YAML file of overrides over the defaults, which train/config.py documents; an
+A configuration is a YAML file of overrides over the defaults, which train/config documents; an
 empty file will do. Pictures are generated while training, or come from COCO-keypoints data sets.
 """
 

@@ -1,0 +1,149 @@
+"""The other sections, and the whole of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from train.config.strict import Blocks, Count, Fraction, NonNegative, Positive, Share, Strict
+from train.config.training import TrainingConfig
+
+
+class ModelConfig(Strict):
+    """The network. A stage lists its units; a unit gives the blocks of each branch, finest first.
+
+    `row_context` tells cells their rows' maxima, `row_attention` compares them with the other cells
+    of their row; `point_branch` adds a 1×1 branch to every block in
+    training (no cost once folded, about a quarter more time while training). `dropout` is the share
+    of the fused features' channels that the head does not see in a training step.
+    """
+
+    kind: Literal["edge"] = "edge"
+    widths: tuple[Count, Count, Count, Count] = (16, 32, 96, 256)
+    stem_width: Count = 16
+    stage2: Annotated[tuple[tuple[Blocks, Blocks], ...], Field(min_length=1)] = ((2, 2),)
+    stage3: Annotated[tuple[tuple[Blocks, Blocks, Blocks], ...], Field(min_length=1)] = ((1, 1, 2),)
+    stage4: Annotated[tuple[tuple[Blocks, Blocks, Blocks, Blocks], ...], Field(min_length=1)] = (
+        (1, 1, 2, 2),
+        (1, 2, 2, 1),
+    )
+    fpn_width: Count = 32
+    row_context: bool = True
+    row_attention: bool = True
+    point_branch: bool = False
+    dropout: Fraction = 0.0
+
+
+class HeatmapLossConfig(Strict):
+    type: Literal["FocalLoss"] = "FocalLoss"
+    alpha: NonNegative = 2.0
+    beta: NonNegative = 4.0
+    weight: NonNegative = 1.0
+
+
+class OffsetLossConfig(Strict):
+    type: Literal["L1Loss"] = "L1Loss"
+    weight: NonNegative = 1.0
+
+
+class LocationLossConfig(Strict):
+    """Cross-entropy over the cells of a map: which one, rather than how sure."""
+
+    type: Literal["CrossEntropyLoss"] = "CrossEntropyLoss"
+    weight: NonNegative = 0.5
+
+
+class AngleLossConfig(Strict):
+    type: Literal["L1Loss"] = "L1Loss"
+    weight: NonNegative = 0.5
+
+
+class LossConfig(Strict):
+    heatmap: HeatmapLossConfig = HeatmapLossConfig()
+    location: LocationLossConfig = LocationLossConfig()
+    offset: OffsetLossConfig = OffsetLossConfig()
+    angle: AngleLossConfig = AngleLossConfig()
+
+
+class ValidationConfig(Strict):
+    """Every how many epochs to validate (the last epoch always does)."""
+
+    interval: Count = 1
+
+
+class CheckpointsConfig(Strict):
+    """`epoch_NNN.pth` every `save_interval` epochs, the newest `keep_last` of them kept;
+    `last.pth` after every epoch, every `save_minutes` and on interruption; `best_model.pth` (the
+    lowest validation MAE) where `save_best` is set.
+    """
+
+    save_dir: str = "checkpoints"
+    save_interval: Count = 1
+    keep_last: Count = 5
+    save_best: bool = True
+    save_minutes: Positive = 30.0
+
+
+class MonitorConfig(Strict):
+    """`report_interval`: steps between two lines of the log and two points of TensorBoard.
+
+    `image_interval` and `histogram_interval` are in epochs; 0 writes none.
+    """
+
+    report_interval: Count = 50
+    tensorboard: bool = True
+    image_interval: Annotated[int, Field(ge=0)] = 10
+    histogram_interval: Annotated[int, Field(ge=0)] = 10
+
+
+class DataConfig(Strict):
+    """Where pictures come from.
+
+    Without `dataset` they are generated as they are needed, over the photographs in the folder
+    `backgrounds` and procedural backgrounds. `leave_out` names style families that are never
+    shown; `plain_share` is the share of pictures that show nothing but the gap and the piece.
+
+    With `dataset`, a folder with a COCO-keypoints `annotations.json` (or that file), its pictures
+    are shown `pictures_per_epoch` at a time (None: all of them), shuffled anew every epoch;
+    `validation_dataset` is then needed as well. `cache` keeps decoded canvases: in memory as far as
+    `cache_gib` goes.
+
+    `canvas_scale` 2 halves the canvas: four times as many pictures a second for a first phase.
+    `workers` is the number of processes that make pictures (0: none but the training's own; None:
+    from the number of cores).
+    """
+
+    dataset: str | None = None
+    validation_dataset: str | None = None
+    cache: bool = False
+    cache_gib: Positive = 4.0
+    pictures_per_epoch: Count | None = None
+    validation_pictures: Count = 1_000
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 42
+    workers: Annotated[int, Field(ge=0)] | None = None
+    backgrounds: str | None = None
+    leave_out: tuple[str, ...] = ()
+    plain_share: Share = 0.0
+    canvas_scale: Literal[1, 2] = 1
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DataConfig:
+        if (self.dataset is None) != (self.validation_dataset is None):
+            raise ValueError("dataset and validation_dataset go together")
+        generator_only = ("backgrounds", "leave_out", "plain_share")
+        if self.dataset is not None and any(getattr(self, name) for name in generator_only):
+            raise ValueError(
+                f"a dataset is not generated: {', '.join(generator_only)} do not apply"
+            )
+        return self
+
+
+class Config(Strict):
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    loss: LossConfig = LossConfig()
+    validation: ValidationConfig = ValidationConfig()
+    checkpoints: CheckpointsConfig = CheckpointsConfig()
+    monitor: MonitorConfig = MonitorConfig()
+    data: DataConfig = DataConfig()
