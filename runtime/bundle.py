@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -52,7 +51,9 @@ def default_bundle_path() -> Path:
 
 def sha256_of(data: bytes) -> str:
     """Hex SHA-256 digest, as manifests hold it."""
-    return hashlib.sha256(data).hexdigest()
+    from hashlib import sha256  # loads OpenSSL, which costs time
+
+    return sha256(data).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -7,21 +7,19 @@ makes a new entry. It begins with the digest of its content, so damage is notice
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
+from runtime.bundle import sha256_of
 from runtime.files import write_atomically
 
 # An entry of another library, driver or network is never asked for again.
 KEPT_ENTRIES = 8
-_DIGEST_BYTES = sha256().digest_size
+_DIGEST_BYTES = 32
 _SUFFIX = ".entry"
-_log = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
@@ -42,7 +40,7 @@ class Entry:
     def path(self) -> Path:
         """The entry's file."""
         facts = json.dumps(self.depends_on, sort_keys=True).encode()
-        return cache_folder() / self.kind / (sha256(facts).hexdigest() + _SUFFIX)
+        return cache_folder() / self.kind / (sha256_of(facts) + _SUFFIX)
 
     def get(self, make: Callable[[], bytes]) -> bytes:
         """Return the entry's content, made and kept first where it is missing or damaged.
@@ -57,7 +55,7 @@ class Entry:
                 data = _read(path)  # another process may just have made it
                 if data is None:
                     if path.exists():
-                        _log.warning("%s is damaged: making it anew", path)
+                        _warn("%s is damaged: making it anew", path)
                     data = make()
                     _keep(path, data)
         return data
@@ -75,15 +73,25 @@ def _read(path: Path) -> bytes | None:
     except OSError:
         return None
     digest, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-    return data if sha256(data).digest() == digest else None
+    return data if _digest(data) == digest else None
+
+
+def _digest(data: bytes) -> bytes:
+    return bytes.fromhex(sha256_of(data))
 
 
 def _keep(path: Path, data: bytes) -> None:
     try:
-        write_atomically(path, sha256(data).digest() + data)
+        write_atomically(path, _digest(data) + data)
         _prune(path.parent)
     except OSError as error:
-        _log.warning("%s cannot be kept (%s): it will be made each time", path, error.strerror)
+        _warn("%s cannot be kept (%s): it will be made each time", path, error.strerror)
+
+
+def _warn(message: str, *facts: object) -> None:
+    import logging  # as above
+
+    logging.getLogger(__name__).warning(message, *facts)
 
 
 def _prune(folder: Path) -> None:

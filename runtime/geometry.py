@@ -7,10 +7,13 @@ are pixel-index: the centre of the top-left pixel is (0, 0), x grows to the righ
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray  # which cost time to import
 
 CONTRACT_VERSION = 1
 CANVAS_WIDTH = 512
@@ -23,9 +26,9 @@ HEATMAP_HEIGHT = CANVAS_HEIGHT // STRIDE
 RIVAL_DISTANCE_CELLS = 3
 _TINY = np.float32(1e-12)
 
-FloatArray = NDArray[np.float64]
-Heatmap = NDArray[np.float32]
-Picture = NDArray[np.uint8]
+FloatArray: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.float64]]
+Heatmap: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.float32]]
+Picture: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 IN_FLIGHT = 4
 
@@ -25,6 +27,8 @@ def in_order(
     An exception, be it from `items`, from `start` or from what that returned, is raised when its
     turn has come, after the results of all earlier items.
     """
+    from concurrent.futures import ThreadPoolExecutor  # costs time that `predict` need not spend
+
     waiting: deque[Future[_Result]] = deque()
     source = iter(items)
     with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="locator") as pool:
@@ -43,6 +47,8 @@ def in_order(
 
 
 def _failed(error: Exception) -> Future[_Result]:
+    from concurrent.futures import Future
+
     future: Future[_Result] = Future()
     future.set_exception(error)
     return future

@@ -29,7 +29,7 @@ class Keypoint:
     rival: float
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
+        for name, value in vars(self).items():
             if not math.isfinite(value):
                 raise ValueError(f"expected a finite {name}, got {value}")
         if not 0 <= self.score <= 1:

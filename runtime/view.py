@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from runtime.errors import InputError
 from runtime.geometry import FloatArray, Letterbox, Picture
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 Roi: TypeAlias = tuple[int, int, int, int]
 

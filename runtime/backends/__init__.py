@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pkgutil
 from typing import cast
 
 from runtime.backends.base import Engine
@@ -19,4 +18,6 @@ BACKENDS = tuple(_ENGINES)
 
 def engine(name: str) -> Engine:
     """Return one of BACKENDS."""
-    return cast(Engine, pkgutil.resolve_name(_ENGINES[name]))
+    from pkgutil import resolve_name  # costs time; engines load it anyway
+
+    return cast(Engine, resolve_name(_ENGINES[name]))
