@@ -1,8 +1,8 @@
 """Turns whatever the caller has (path, bytes, file, array, PIL image) into a BGR picture.
 
 Sizes are bounded before anything is decoded. Alpha is dropped, not blended; a palette is looked up.
-A stored orientation tag (EXIF) is not applied: coordinates are those of the pixels as stored,
-whichever way the picture came in (PIL's `ImageOps.exif_transpose` turns it before).
+An orientation tag (EXIF) is applied to files and PIL images, as viewers, browsers and OpenCV do:
+coordinates are those of the picture the right way up. An array is taken as it lies.
 """
 
 from __future__ import annotations
@@ -121,12 +121,12 @@ def _decode(data: bytes, name: str) -> Picture:
         formats = ", ".join(ACCEPTED_FORMATS)
         raise InputError(f"{name} {error}: give a complete {formats} file") from error
     _check_size(width, height, name)
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
         raise InputError(_undecodable(name)) from error
-    if picture is None or picture.shape != (height, width, 3):
+    # Turned by its orientation tag, its sides are exchanged.
+    if picture is None or picture.shape not in ((height, width, 3), (width, height, 3)):
         raise InputError(_undecodable(name))
     return cast(Picture, picture)
 
@@ -168,10 +168,13 @@ def _from_pil(image: Any) -> Picture:
     if image.mode in ("I", "F"):
         raise InputError(f'{name} has no 8-bit range: bring it to 0..255 and convert("L")')
     _check_size(image.width, image.height, name)
+    from PIL import ImageOps  # it is there, as one of its images is
+
     try:
+        image = ImageOps.exif_transpose(image)
         # PIL clips 16-bit grey at 255; the high byte is what file decoders take.
         sixteen_bits = image.mode.startswith("I;16")
         pixels = np.asarray(image) >> 8 if sixteen_bits else np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # PIL's readers raise whatever they stumble over
         raise InputError(f"{name} could not be decoded ({error}): save it anew") from error
     return _from_array(pixels.astype(np.uint8), "rgb")

@@ -116,13 +116,43 @@ class TestSources:
         wide = BGR.astype(np.uint16) * 256 + 17
         assert np.abs(load(encode(".png", wide)).astype(int) - BGR).max() <= 1
 
-    def test_orientation_tag_is_ignored_however_the_picture_comes(self, tmp_path):
-        path = tmp_path / "turned.jpg"
+    # What EXIF's values say of the stored picture: how to bring it the right way up.
+    @pytest.mark.parametrize(
+        ("orientation", "upright"),
+        [
+            (1, BGR),
+            (2, BGR[:, ::-1]),
+            (3, BGR[::-1, ::-1]),
+            (4, BGR[::-1]),
+            (5, BGR.swapaxes(0, 1)),
+            (6, BGR[::-1].swapaxes(0, 1)),
+            (7, BGR[::-1, ::-1].swapaxes(0, 1)),
+            (8, BGR[:, ::-1].swapaxes(0, 1)),
+        ],
+    )
+    def test_orientation_tag_is_applied_however_the_picture_comes(
+        self, tmp_path, orientation, upright
+    ):
+        path = tmp_path / "turned.png"
         exif = Image.Exif()
-        exif[0x0112] = 6
+        exif[0x0112] = orientation
         Image.fromarray(BGR[..., ::-1].copy()).save(path, exif=exif)
         with Image.open(path) as image:
-            assert load(image).shape == load(path).shape == BGR.shape
+            for source in (path, path.read_bytes(), image):
+                assert np.array_equal(load(source), upright)
+
+    @pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+    def test_orientation_tag_of_other_formats(self, tmp_path, suffix):
+        path = tmp_path / f"turned{suffix}"
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.fromarray(BGR[..., ::-1].copy()).save(path, exif=exif, quality=95)
+        upright = BGR[::-1].swapaxes(0, 1)
+        with Image.open(path) as image:
+            for source in (path, image):
+                loaded = load(source)
+                assert loaded.shape == upright.shape
+                assert np.abs(loaded.astype(int) - upright).mean() < 12
 
     @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "YCbCr"])
     def test_pil_modes(self, mode):
