@@ -318,6 +318,16 @@ def test_a_truncated_pil_image(tmp_path):
         load(image)
 
 
+def test_a_pil_image_whose_exif_is_damaged(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "maker"
+    path = tmp_path / "odd.png"
+    # The maker's entry becomes a height that is text, which PIL reads but cannot write.
+    Image.new("RGB", (4, 3)).save(path, exif=exif.tobytes().replace(b"\x01\x0f", b"\x01\x01"))
+    with Image.open(path) as image, pytest.raises(InputError, match="could not be decoded"):
+        load(image)
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_no_prefix_of_a_picture_is_taken_for_a_picture(suffix):
     data = encode(suffix)
