@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from train.synth import render
 PICTURES = 24
 BATCH = 8
 WARM_UP_CYCLES, CYCLES = 50, 1000
-WARM_UP_SHARE = 0.1
+WARM_UP_SHARE, MEASURED_SHARE = 0.1, 0.95  # of the time, between which memory must not grow
 ALLOWED_GROWTH = 1.05
 _SEED = 30_005
 
@@ -95,16 +95,20 @@ class Soak:
         self.wrong = 0
 
     def run(self, locator: Locator, seconds: float) -> float:
-        """Return the memory at the end over that after the warm-up; raise what a thread raised."""
+        """Return the memory towards the end over that after the warm-up, both while all threads
+        are at work; raise what a thread raised.
+        """
         self._until = time.monotonic() + seconds
         work = [self._singles] * 4 + [self._batches, self._streams, self._fresh]
         with ThreadPoolExecutor(len(work)) as pool:
             running = [pool.submit(each, locator, random.Random(n)) for n, each in enumerate(work)]
-            time.sleep(WARM_UP_SHARE * seconds)
+            wait(running, WARM_UP_SHARE * seconds, FIRST_EXCEPTION)
             warm = resident_bytes()
+            wait(running, (MEASURED_SHARE - WARM_UP_SHARE) * seconds, FIRST_EXCEPTION)
+            late = resident_bytes()
             for each in running:
                 each.result()
-            return resident_bytes() / warm
+            return late / warm
 
     def _singles(self, locator: Locator, rng: random.Random) -> None:
         while time.monotonic() < self._until:
