@@ -24,7 +24,9 @@ autodoc_type_aliases = {
 _ARGUMENT = re.compile(r"(\w+(?:, \w+)*): (.+)")
 
 
-def list_arguments(_app: Any, _what: str, _name: str, _of: Any, _how: Any, lines: list[str]) -> None:
+def list_arguments(
+    _app: Any, _what: str, _name: str, _of: Any, _how: Any, lines: list[str]
+) -> None:
     """Turn the lines `name: text` of a docstring, and what is indented below, into a list."""
     listed: list[str] = []
     inside = False

@@ -59,7 +59,9 @@ _PAGE = """<!doctype html>
 <div id="puzzle"><img src="/{name}.png" alt="">{marks}</div>
 <p>Opening hours: Monday to Friday, 9 to 17.</p>
 """
-_BOX = "element => { const b = element.getBoundingClientRect(); return [b.x, b.y, b.width, b.height] }"
+_BOX = (
+    "element => { const b = element.getBoundingClientRect(); return [b.x, b.y, b.width, b.height] }"
+)
 
 
 @dataclass(frozen=True)
