@@ -1,4 +1,4 @@
-"""The automation example: what Chromium shows of the generator's pictures is found on the screen."""
+"""The automation example: what Chromium shows of the example pictures is found on the screen."""
 
 from __future__ import annotations
 

@@ -1,0 +1,86 @@
+"""Makes the figures of docs/figures: `python docs/make_figures.py runs/mine`.
+
+From a training's folder: the figures of its evaluation report, on the first pictures of a test set,
+and a screenshot of the folder's TensorBoard in headless Chromium. Needs `pip install ".[train,
+automation]"` and Chromium. What was in docs/figures before is replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+from playwright.sync_api import sync_playwright
+from tensorboard.program import TensorBoard
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # for `examples`, which is not installed
+
+from examples.automation import FLAGS  # noqa: E402
+from train import evaluate  # noqa: E402
+
+FIGURES = ROOT / "docs" / "figures"
+WIDEST_PX = 1000
+VIEWPORT = {"width": 1300, "height": 900}
+SETTLED_MS = 8_000  # TensorBoard reads the run and draws its charts in its own time
+
+
+def report_figures(run: Path, testset: str, limit: int, backgrounds: Path | None) -> None:
+    """The figures of the report on the run's best checkpoint."""
+    options = ["--checkpoint", str(run / "best_model.pth"), "--testset", testset]
+    options += ["--limit", str(limit)]
+    options += ["--backgrounds", str(backgrounds)] if backgrounds else []
+    with TemporaryDirectory() as folder:
+        if evaluate.main([*options, "--report", folder]):
+            raise SystemExit(2)
+        for figure in sorted(Path(folder).glob("*.png")):
+            name = figure.name.removeprefix(f"{testset}-")
+            cv2.imwrite(str(FIGURES / name), _small(figure), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+
+
+def _small(path: Path) -> cv2.typing.MatLike:
+    picture = cv2.imread(str(path))
+    height, width = picture.shape[:2]
+    if width <= WIDEST_PX:
+        return picture
+    size = (WIDEST_PX, round(height * WIDEST_PX / width))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def tensorboard_screenshot(run: Path, browser_path: str | None) -> None:
+    """What TensorBoard shows of the run first: its time series."""
+    board = TensorBoard()
+    board.configure(
+        argv=["", "--logdir", str(run / "tensorboard"), "--host", "127.0.0.1", "--port", "0"]
+    )
+    address = board.launch()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
+        page = browser.new_page(viewport=VIEWPORT)
+        page.goto(f"{address}#timeseries", wait_until="load")
+        page.wait_for_timeout(SETTLED_MS)
+        page.screenshot(path=FIGURES / "tensorboard.png")
+        browser.close()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, help="folder of a training")
+    parser.add_argument("--testset", default=evaluate.DEFAULT_TESTSET)
+    parser.add_argument("--limit", type=int, default=500, help="pictures of it (default: 500)")
+    parser.add_argument("--backgrounds", type=Path, metavar="DIR", help="for a set of photographs")
+    parser.add_argument("--browser", default=shutil.which("chromium"), metavar="FILE")
+    options = parser.parse_args(argv)
+    FIGURES.mkdir(exist_ok=True)
+    report_figures(options.run, options.testset, options.limit, options.backgrounds)
+    tensorboard_screenshot(options.run, options.browser)
+
+
+if __name__ == "__main__":
+    main()
