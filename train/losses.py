@@ -26,20 +26,18 @@ def focal_heatmap_loss(
     return -(positive + negative).sum() / peak.sum().clamp(min=1)
 
 
-def location_loss(logits: Tensor, near: Tensor, weight: Tensor) -> Tensor:
-    """Cross-entropy of "which cell": −log of the softmax's share on the cells near the point.
+def location_loss(logits: Tensor, share: Tensor, weight: Tensor) -> Tensor:
+    """Cross-entropy of "which cell": the softmax over a map against the point's share of each cell.
 
     Each map holds one point, so its cells compete: a decoy's peak costs as long as it is not well
-    below the point's, where the focal loss has long gone quiet.
+    below the point's, where the focal loss has long gone quiet; so does a peak that is a cell off.
 
-    logits: f32 [B, C, H, W]; near: the same shape, 1 on the 3×3 cells of the point, 0 elsewhere.
+    logits: f32 [B, C, H, W]; share: the same shape, summing to 1 over a map with a point, else 0.
     weight: f32 [B, C, 1, 1]; 0 leaves a map out. Averaged over the maps that have a point.
     """
     log_share = functional.log_softmax(logits.flatten(2), dim=2)
-    inside = near.flatten(2) > 0
-    has_point = inside.any(dim=2) & (weight.flatten(1) > 0)
-    share = log_share.masked_fill(~inside, float("-inf"))[has_point].logsumexp(dim=1)
-    return -share.sum() / max(1, share.numel())
+    target = share.flatten(2) * weight.flatten(2)
+    return -(target * log_share).sum() / target.sum().clamp(min=1)
 
 
 def weighted_l1(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -63,7 +61,7 @@ def compute_losses(raw: Tensor, targets: Targets, config: LossConfig) -> dict[st
         config.heatmap.alpha,
         config.heatmap.beta,
     )
-    location = location_loss(raw[:, :2], targets.offset_weight.squeeze(2), targets.heatmap_weight)
+    location = location_loss(raw[:, :2], targets.share, targets.heatmap_weight)
     offset = weighted_l1(raw[:, 2:6].unflatten(1, (2, 2)), targets.offset, targets.offset_weight)
     angle = weighted_l1(raw[:, 6:8], targets.angle, targets.angle_weight)
     loss = (

@@ -38,6 +38,8 @@ _FIELD = {name: column for column, name in enumerate(TRUTH_FIELDS)}
 # neighbours are less wrong. In cells; an eighth of the piece between the two limits.
 SIGMA_CELLS = (1.25, 2.5)
 SIGMA_PER_SIZE = 0.125
+# Of the bell that says which cell: narrow, but a point between two cells belongs to both.
+SHARE_SIGMA_CELLS = 0.5
 # A neighbour of the peak may win the argmax when the point lies near their border; it then points
 # back as far as its ±0.5 allows.
 NEIGHBOUR_WEIGHT = 0.2
@@ -51,6 +53,7 @@ class Targets:
 
     heatmap: f32 [B, 2, 64, 128], exactly 1 on the nearest cell of each point, 0 without a point.
     heatmap_weight: f32 [B, 2, 1, 1]; 0 for the gap of an ambiguous picture, which has no answer.
+    share: f32 [B, 2, 64, 128], a narrow bell on the 3×3 cells around each point, summing to 1.
     offset: f32 [B, 2, 2, 64, 128], (x, y) in cells within ±0.5, where offset_weight is not 0.
     offset_weight: f32 [B, 2, 1, 64, 128]; 1 on the peak, less on its eight neighbours.
     angle: f32 [B, 2, 1, 1], (sin, cos); angle_weight: f32 [B, 1, 64, 128], 3×3 cells at the gap.
@@ -58,6 +61,7 @@ class Targets:
 
     heatmap: Tensor
     heatmap_weight: Tensor
+    share: Tensor
     offset: Tensor
     offset_weight: Tensor
     angle: Tensor
@@ -141,9 +145,11 @@ def encode(
     toward_x = position[..., 0, None, None] - columns.reshape(1, 1, 1, -1)
     toward_y = position[..., 1, None, None] - rows.reshape(1, 1, -1, 1)
     toward = torch.stack(torch.broadcast_tensors(toward_x, toward_y), dim=2)
+    bell = torch.exp(-(toward_x**2 + toward_y**2) / (2 * SHARE_SIGMA_CELLS**2)) * near
     return Targets(
         heatmap=torch.exp(-(dx**2 + dy**2) / (2 * sigma**2)) * here,
         heatmap_weight=torch.stack([clear, torch.ones_like(clear)], 1)[..., None, None],
+        share=bell / bell.sum(dim=(2, 3), keepdim=True).clamp(min=torch.finfo(bell.dtype).tiny),
         offset=toward.clamp(-0.5, 0.5),
         offset_weight=(peak + NEIGHBOUR_WEIGHT * (near - peak))[:, :, None],
         angle=torch.stack([field(truth, "sin"), field(truth, "cos")], 1)[..., None, None],

@@ -114,12 +114,11 @@ def test_the_default_weights_are_the_documented_ones() -> None:
 
 def test_location_loss_against_the_formula() -> None:
     targets, raw = batch(), random_raw()
-    near = (targets.offset_weight.squeeze(2) > 0).numpy()
     costs = []
     # The second picture has no gap, the third is ambiguous: only sliders count there.
     for b, k in ((0, 0), (0, 1), (1, 1), (2, 1)):
-        share = np.exp(raw[b, k].numpy().astype(np.float64))
-        costs.append(-math.log(share[near[b, k]].sum() / share.sum()))
+        odds = np.exp(raw[b, k].numpy().astype(np.float64))
+        costs.append(-(targets.share[b, k].numpy() * np.log(odds / odds.sum())).sum())
     got = compute_losses(raw, targets, LossConfig())["location"]
     assert got.item() == pytest.approx(np.mean(costs), rel=1e-5)
 
@@ -137,4 +136,16 @@ def test_a_perfect_answer_costs_next_to_nothing() -> None:
     raw[:, :2] = torch.where(targets.heatmap == 1, 30.0, -30.0)
     raw[:, 2:6] = targets.offset.flatten(1, 2)
     raw[:, 6:8] = targets.angle
-    assert compute_losses(raw, targets, LossConfig())["loss"].item() < 1e-6
+    losses = compute_losses(raw, targets, LossConfig())
+    assert max(losses[name].item() for name in ("heatmap", "offset", "angle")) < 1e-6
+
+
+def test_the_location_loss_is_least_where_the_map_says_the_shares() -> None:
+    targets = batch()
+    share = targets.share
+    right = location_loss((share + 1e-9).log(), share, targets.heatmap_weight)
+    entropy = -(share * (share + 1e-30).log()).sum(dim=(2, 3))
+    counted = targets.heatmap_weight.flatten(1) * share.sum(dim=(2, 3))
+    assert right.item() == pytest.approx(float((entropy * counted).sum() / counted.sum()), rel=1e-3)
+    moved = (share.roll(1, dims=3) + 1e-9).log()
+    assert location_loss(moved, share, targets.heatmap_weight) > right + 1

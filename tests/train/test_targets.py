@@ -90,6 +90,21 @@ def test_the_peak_widens_with_the_piece(piece_px: float, sigma: float) -> None:
         assert heatmap[19 + di, 50 + dj] == pytest.approx(expected, abs=1e-5)
 
 
+def test_the_share_of_a_cell_falls_with_its_distance_from_the_point() -> None:
+    targets, _ = targets_of(sample((203.4, 77.5), (41.5, 77.5), size=(512, 256)))
+    expected = np.zeros((64, 128))
+    for row, column in np.ndindex(3, 3):
+        x, y = 4 * (49 + column) + 1.5, 4 * (18 + row) + 1.5
+        distance = np.hypot(203.4 - x, 77.5 - y) / 4
+        expected[18 + row, 49 + column] = np.exp(-0.5 * (distance / 0.5) ** 2)
+    share = targets.share[0, 0].numpy()
+    np.testing.assert_allclose(share, expected / expected.sum(), atol=1e-5)
+    # Halfway between two cells, both are as right.
+    halfway, _ = targets_of(sample((203.5, 77.5), None, size=(512, 256), difficulty="negative"))
+    assert halfway.share[0, 0, 19, 50].item() == pytest.approx(halfway.share[0, 0, 19, 51].item())
+    assert halfway.share.sum(dim=(2, 3)).tolist() == [[pytest.approx(1), 0]]
+
+
 def test_neighbours_of_the_peak_point_back_at_it() -> None:
     targets, _ = targets_of(sample((203.4, 77.5), (41.5, 77.5), size=(512, 256)))
     weight = targets.offset_weight[0, 0, 0].numpy()

@@ -23,10 +23,10 @@ class ModelConfig(Strict):
     widths: tuple[Count, Count, Count, Count] = (16, 32, 96, 256)
     stem_width: Count = 16
     stage2: Annotated[tuple[tuple[Blocks, Blocks], ...], Field(min_length=1)] = ((2, 2),)
-    stage3: Annotated[tuple[tuple[Blocks, Blocks, Blocks], ...], Field(min_length=1)] = ((1, 1, 2),)
+    stage3: Annotated[tuple[tuple[Blocks, Blocks, Blocks], ...], Field(min_length=1)] = ((1, 1, 3),)
     stage4: Annotated[tuple[tuple[Blocks, Blocks, Blocks, Blocks], ...], Field(min_length=1)] = (
-        (1, 1, 2, 2),
-        (1, 2, 2, 1),
+        (1, 1, 3, 1),
+        (1, 2, 3, 1),
     )
     fpn_width: Count = 32
     row_context: bool = True

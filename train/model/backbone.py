@@ -8,7 +8,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.model.blocks import ConvNorm, RepConv, conv_chain
+from train.model.blocks import ConvNorm, CopyUpsample, RepConv, SubCellUpsample, conv_chain
 
 # (level, width) -> what a unit's branch at that level runs before its blocks.
 RowBlocks = Callable[[int, int], list[nn.Module]]
@@ -29,7 +29,11 @@ class Exchange(nn.Module):
         super().__init__()
         pairs = list(pairwise(widths))
         self.down = nn.ModuleList(ConvNorm(fine, coarse, 3, 2) for fine, coarse in pairs)
-        self.up = nn.ModuleList(ConvNorm(coarse, fine, 1) for fine, coarse in pairs)
+        # The finest branch is told in copies: cells of its own would cost more than they bring.
+        self.up = nn.ModuleList(
+            SubCellUpsample(coarse, fine) if level else CopyUpsample(coarse, fine)
+            for level, (fine, coarse) in enumerate(pairs)
+        )
 
     def forward(self, branches: list[Tensor]) -> list[Tensor]:
         fused = []
@@ -38,8 +42,7 @@ class Exchange(nn.Module):
             if level > 0:
                 total = total + self.down[level - 1](branches[level - 1])
             if level + 1 < len(branches):
-                coarser = self.up[level](branches[level + 1])
-                total = total + functional.interpolate(coarser, scale_factor=2, mode="nearest")
+                total = total + self.up[level](branches[level + 1])
             fused.append(functional.relu(total))
         return fused
 

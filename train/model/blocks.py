@@ -93,6 +93,34 @@ class RepConv(nn.Module):
         return _plain_convolution(self.full.conv, weight, bias, relu=True)
 
 
+class CopyUpsample(nn.Module):
+    """Doubles the resolution: the four finer cells are copies of one projection (nearest)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.project = ConvNorm(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.interpolate(self.project(x), scale_factor=2, mode="nearest")
+
+
+class SubCellUpsample(nn.Module):
+    """Doubles the resolution: every one of the four finer cells has a projection of its own.
+
+    Copies of a coarse cell (nearest neighbours) cannot say which of the finer cells a point lies
+    in; sub-pixel convolution can, at the price of a 1×1 convolution on the coarse cells. Source:
+    Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
+    Convolutional Neural Network", 2016.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.project = ConvNorm(in_channels, 4 * out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.pixel_shuffle(self.project(x), 2)
+
+
 class RowContext(nn.Module):
     """Tells every cell what its row holds: the row's maxima, mixed, are added to the cell.
 

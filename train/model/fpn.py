@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torch.nn import functional
 
-from train.model.blocks import ConvNorm, RepConv
+from train.model.blocks import ConvNorm, RepConv, SubCellUpsample
 
 
 class LiteFPN(nn.Module):
-    """1×1 laterals to ``channels``, nearest upsampling, sums, one smoothing convolution.
+    """1×1 laterals to ``channels``, sub-cell upsampling, sums, one smoothing convolution.
 
     Takes the backbone's branches, finest first; returns [B, channels, 64, 128].
     """
 
     def __init__(self, widths: Sequence[int], channels: int, point_branch: bool) -> None:
         super().__init__()
-        self.laterals = nn.ModuleList(ConvNorm(width, channels, 1) for width in widths)
+        *finer, coarsest = widths
+        self.laterals = nn.ModuleList(ConvNorm(width, channels, 1) for width in finer)
+        inputs = [channels] * (len(finer) - 1) + [coarsest]
+        self.up = nn.ModuleList(SubCellUpsample(width, channels) for width in inputs)
         self.smooth = RepConv(channels, channels, 1, point_branch)
 
     def forward(self, branches: list[Tensor]) -> Tensor:
-        total = self.laterals[-1](branches[-1])
+        total = branches[-1]
         for level in range(len(branches) - 2, -1, -1):
-            coarser = functional.interpolate(total, scale_factor=2, mode="nearest")
-            total = self.laterals[level](branches[level]) + coarser
+            total = self.laterals[level](branches[level]) + self.up[level](total)
         return self.smooth(total)

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from train.config import ModelConfig
 from train.model import KeypointNet, activate, build_model, fold
-from train.model.blocks import ConvNorm, RepConv, RowAttention, RowContext
+from train.model.blocks import ConvNorm, RepConv, RowAttention, RowContext, SubCellUpsample
 
 SMALL = ModelConfig(
     widths=(4, 6, 8, 10),
@@ -173,6 +173,18 @@ def test_row_attention_against_loops(columns: int) -> None:
 def test_a_small_canvas_gives_small_maps(canvas: Tensor) -> None:
     small = functional.avg_pool2d(canvas, 2)
     assert small_net().forward_raw(small).shape == (2, 8, 32, 64)
+
+
+@torch.no_grad()
+def test_sub_cell_upsampling_gives_every_finer_cell_a_projection_of_its_own() -> None:
+    block = SubCellUpsample(5, 3)
+    lived_in(block)
+    x = torch.randn(2, 5, 4, 6, generator=torch.Generator().manual_seed(1))
+    weight, bias = block.project.kernel_and_bias()
+    per_cell = weight.reshape(3, 2, 2, 5)  # out, row and column within the coarse cell, in
+    expected = torch.einsum("oyxi,bihw->bohywx", per_cell, x).reshape(2, 3, 8, 12)
+    expected += bias.reshape(3, 2, 2).tile(1, 4, 6)
+    torch.testing.assert_close(block(x), expected)
 
 
 def test_fresh_row_attention_changes_nothing() -> None:
