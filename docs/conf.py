@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import version
+from importlib import metadata
 from typing import Any
 
 project = "edge-locator"
 author = "the edge-locator authors"
-release = version("edge-locator")
+release = metadata.version("edge-locator")
 extensions = ["sphinx.ext.autodoc", "myst_parser"]
 html_theme = "furo"
 html_title = f"edge-locator {release}"
@@ -16,11 +16,11 @@ default_role = "literal"  # our docstrings write code as Markdown does
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
-autodoc_preserve_defaults = True
 autodoc_type_aliases = {
     name: name for name in ("ChannelOrder", "Picture", "PictureSource", "Roi", "RawResult")
 }
 
+_ALIAS = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 _ARGUMENT = re.compile(r"(\w+(?:, \w+)*): (.+)")
 
 
@@ -43,6 +43,20 @@ def list_arguments(
     lines[:] = listed
 
 
+def name_aliases(
+    _app: Any,
+    _what: str,
+    _name: str,
+    _of: Any,
+    _how: Any,
+    arguments: str | None,
+    result: str | None,
+) -> tuple[str | None, str | None]:
+    """Call an alias by its name alone where a signature shows how it is represented."""
+    return arguments and _ALIAS.sub(r"\1", arguments), result
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
+    app.connect("autodoc-process-signature", name_aliases)
     app.connect("autodoc-process-docstring", list_arguments)

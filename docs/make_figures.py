@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import quote
 
 import cv2
 from playwright.sync_api import sync_playwright
@@ -25,8 +26,9 @@ from examples.automation import FLAGS  # noqa: E402
 from train import evaluate  # noqa: E402
 
 FIGURES = ROOT / "docs" / "figures"
-WIDEST_PX = 1000
-VIEWPORT = {"width": 1300, "height": 900}
+WIDEST_PX = 800
+VIEWPORT = {"width": 1500, "height": 950}
+SHOWN_TAGS = "Loss/|MAE_Components/total|Learning_Rate|Gradients/norm|Predictions"
 SETTLED_MS = 8_000  # TensorBoard reads the run and draws its charts in its own time
 
 
@@ -53,7 +55,7 @@ def _small(path: Path) -> cv2.typing.MatLike:
 
 
 def tensorboard_screenshot(run: Path, browser_path: str | None) -> None:
-    """What TensorBoard shows of the run first: its time series."""
+    """TensorBoard's time series of the run, those that tell most."""
     board = TensorBoard()
     board.configure(
         argv=["", "--logdir", str(run / "tensorboard"), "--host", "127.0.0.1", "--port", "0"]
@@ -62,7 +64,8 @@ def tensorboard_screenshot(run: Path, browser_path: str | None) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
         page = browser.new_page(viewport=VIEWPORT)
-        page.goto(f"{address}#timeseries", wait_until="load")
+        page.goto(f"{address}?tagFilter={quote(SHOWN_TAGS)}#timeseries", wait_until="load")
+        page.get_by_role("button", name="Settings").first.click()  # closes their pane
         page.wait_for_timeout(SETTLED_MS)
         page.screenshot(path=FIGURES / "tensorboard.png")
         browser.close()

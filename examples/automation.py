@@ -36,7 +36,7 @@ FOLDER = Path(__file__).parent
 PIXEL_RATIOS = (1, 1.25, 2)  # a plain screen, a scaled one, a dense one
 SHOWN_AT = (0.8, 1, 1.5)  # of the picture's own width
 TOLERANCE_PX = 5.0  # of the picture's own pixels
-VIEWPORT = {"width": 1280, "height": 720}
+VIEWPORT = {"width": 1280, "height": 960}
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -51,7 +51,7 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8"><title>{name}</title>
 <style>
   body {{ margin: 2.3em 4em; font: 16px sans-serif; background: #eef }}
-  #puzzle {{ position: relative; width: {width}px; margin: 1.7em 31.5% }}
+  #puzzle {{ position: relative; width: {width}px; margin: 1.7em 13.3% }}
   img {{ display: block; width: 100% }}
   i {{ position: absolute }}
 </style>

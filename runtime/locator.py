@@ -175,11 +175,11 @@ class Locator:
     ) -> Choice:
         """Find the fastest engine and device here, about a second each, for later `auto` requests.
 
-        precision, bundle, threads: as for a Locator. An engine must give the bundle's golden answer
-        to within a pixel. The result is kept in the user's cache folder, for this machine and these
-        weights. Returns what was found, the fastest first. Raises InputError for a precision that
-        the bundle does not hold, BundleError for a damaged bundle, BackendUnavailable when nothing
-        can run here.
+        precision, bundle, threads: as for a Locator.
+        An engine must give the bundle's golden answer to within a pixel. The result is kept in the
+        user's cache folder, for this machine and these weights. Returns what was found, the fastest
+        first. Raises InputError for a precision that the bundle does not hold, BundleError for a
+        damaged bundle, BackendUnavailable when nothing can run here.
         """
         from runtime.tune import tune  # which itself measures Locators
 

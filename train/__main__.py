@@ -103,6 +103,12 @@ def _parser() -> argparse.ArgumentParser:
         "--backgrounds", metavar="DIR", help="data.backgrounds: a folder of photographs"
     )
     parser.add_argument(
+        "--leave-out",
+        nargs="+",
+        metavar="FAMILY",
+        help="data.leave_out: style families never shown, for train.evaluate --families to ask for",
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
@@ -121,6 +127,8 @@ def _overrides(options: argparse.Namespace) -> list[str]:
         overrides.append(f"checkpoints.save_dir={json.dumps(options.save_dir)}")
     if options.backgrounds is not None:
         overrides.append(f"data.backgrounds={json.dumps(options.backgrounds)}")
+    if options.leave_out is not None:
+        overrides.append(f"data.leave_out={json.dumps(options.leave_out)}")
     return overrides
 
 

@@ -110,7 +110,8 @@ def error_distributions(outcomes: Outcomes) -> Figure:
         title = f"{point}: median {np.median(errors):.2f} px, {errors.size} pictures"
         axis.set(title=title, xscale="log", ylabel="share of pictures")
         axis.xaxis.set_major_formatter(_PLAIN)
-        axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axis.yaxis.set_major_locator(MaxNLocator(steps=(1, 2, 5, 10)))
+        axis.yaxis.set_major_formatter(PercentFormatter(1))
         _legend(axis)
     return figure
 
@@ -177,7 +178,7 @@ def precision_recall(outcomes: Outcomes) -> Figure:
         if not found.exists[clear].any():
             continue
         recall, precision = pr_curve(found, clear)
-        area = float(-np.trapezoid(precision, recall))
+        area = max(0.0, float(-np.trapezoid(precision, recall)))  # never -0.000
         axis.plot(recall, precision, color=colour, label=f"{point}: area {area:.3f}", linewidth=2)
     axis.set(
         title=f"Precision and recall within {DETECTION_PX} px",

@@ -18,6 +18,7 @@ from train import checkpoint
         (["--weights", "/nowhere/best.pth"], "/nowhere/best.pth"),
         (["--set", "training.batch_size=7"], "data.pictures_per_epoch = 6"),
         (["--save-dir", "/dev/null/run"], "/dev/null/run"),
+        (["--leave-out", "heart", "hart"], "hart"),
     ],
 )
 def test_what_cannot_be_used_is_one_line_and_code_two(
@@ -35,10 +36,12 @@ def test_a_run_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     path = written(small_config(tmp_path / "unused"), tmp_path / "given.yaml")
     save_dir = tmp_path / "2026"
     options = ["--save-dir", str(save_dir), "--set", "training.num_epochs=1", "--amp"]
+    options += ["--leave-out", "heart", "gradient-fill"]
     assert command.main(["--config", str(path), *options]) == 0
     model, config = checkpoint.load_model(save_dir / "best_model.pth")
     assert config.training.amp
     assert config.training.num_epochs == 1
+    assert config.data.leave_out == ("heart", "gradient-fill")
     assert config.checkpoints.save_dir == str(save_dir)
     assert model.head.out.weight.shape == (8, 8, 1, 1)
     assert "epoch: 1 done" in capsys.readouterr().out
