@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -17,7 +18,9 @@ def _own_user_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip tests marked `gpu` where there is none."""
+    """Skip tests marked `gpu` or `browser` where there is none; `.ci/run` installs a browser."""
+    if item.get_closest_marker("browser") and shutil.which("chromium") is None:
+        pytest.skip("no chromium: apt-get install chromium")
     if item.get_closest_marker("gpu"):
         try:
             cuda.gpus()
