@@ -101,7 +101,7 @@ class Image(_Entry):
 
 
 class Annotation(_Entry):
-    """An entry of "annotations"; keypoints are x, y, v, polygons x, y each, in COCO's coordinates."""
+    """An entry of "annotations"; keypoints are x, y, v each, in COCO's coordinates."""
 
     image_id: int
     category_id: int

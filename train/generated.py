@@ -39,10 +39,11 @@ class GeneratedPictures(SampleSource):
         return epoch * self.pictures_per_epoch + position
 
     def sample(self, number: int) -> Sample:
-        options = self._options(number)
+        options = self.options_of(number)
         return render(self.showing.seed, number, options, self.backgrounds)
 
-    def _options(self, number: int) -> SynthOptions:
+    def options_of(self, number: int) -> SynthOptions:
+        """What picture `number` is drawn with."""
         # The last number keeps this stream apart from the generator's and the augmentation's.
         drawn = np.random.default_rng([self.showing.seed, number, 0, 2]).random()
         for emphasis in self.emphases:

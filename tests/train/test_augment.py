@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.train.fakes import sample
+from tests.train.fakes import outlined, sample
 from train.augment import UNCHANGED, augment, colour_matrix
 from train.canvas import Item, prepare
 from train.config import AugmentationConfig
@@ -88,6 +88,26 @@ def test_the_marker_is_where_the_truth_says(
         inside = np.all((point > 14) & (point < np.array(canvas.shape[1::-1]) - 15))
         if inside:  # else a part of the spot was cut off
             np.testing.assert_allclose(centroid(moved[..., channel].astype(float)), point, atol=0.1)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_shapes_move_with_their_points(scale: int) -> None:
+    one = outlined(sample((230.0, 90.0), (90.0, 90.0), size=(340, 190), piece_size_px=40.0))
+    canvas, truth, shapes = prepare(one, scale)
+    i, j = np.mgrid[: shapes.shape[0], : shapes.shape[1]]
+    for seed in range(8):
+        _, said, turned = augment(canvas, truth, shapes, GEOMETRY, np.random.default_rng(seed))
+        assert not np.array_equal(turned, shapes)
+        values = facts(said)
+        for kind, name in enumerate(("gap", "slider")):
+            point = np.array([values[f"{name}_x"], values[f"{name}_y"]])
+            away = values["size_x"] / 2 + 4
+            if not np.all((point > away) & (point < np.array(canvas.shape[1::-1]) - 1 - away)):
+                continue  # a part of the disc was cut off
+            cover = turned[..., kind] / 255
+            found = np.array([(cover * j).sum(), (cover * i).sum()]) / cover.sum() * 4 + 1.5
+            np.testing.assert_allclose(found, point, atol=0.4)
+            assert cover.sum() * 16 == pytest.approx(np.pi * (values["size_x"] / 2) ** 2, rel=0.06)
 
 
 def test_geometry_is_really_drawn_and_sizes_follow() -> None:
@@ -187,10 +207,11 @@ def test_pixels_of_the_configuration_are_those_of_the_whole_canvas(scale: int) -
 
 @pytest.mark.parametrize("config", [UNCHANGED, only()])
 def test_what_is_switched_off_changes_nothing(config: AugmentationConfig) -> None:
-    canvas, truth, shapes = prepare(sample())
-    same, said, _ = augment(canvas, truth, shapes, config, np.random.default_rng(1))
+    canvas, truth, shapes = prepare(outlined(sample()))
+    same, said, still = augment(canvas, truth, shapes, config, np.random.default_rng(1))
     np.testing.assert_array_equal(same, canvas)
     np.testing.assert_array_equal(said, truth)
+    np.testing.assert_array_equal(still, shapes)
 
 
 @pytest.mark.parametrize(
@@ -231,18 +252,23 @@ def test_looks_change_the_picture_part_alone_and_no_truth(
 
 def test_a_decoy_is_dark_and_clear_of_both_points() -> None:
     one = sample((200.0, 90.0), (40.0, 90.0), piece_size_px=40.0)
-    canvas, truth, shapes = prepare(one)
+    canvas, truth, shapes = prepare(outlined(one))
     values, size = facts(truth), facts(truth)["size_x"]
     pasted = 0
     for seed in range(20):
-        changed = augment(
-            canvas, truth, shapes, only(confusing_gap_prob=1.0), np.random.default_rng(seed)
-        )[0]
+        rng = np.random.default_rng(seed)
+        changed, _, said = augment(canvas, truth, shapes, only(confusing_gap_prob=1.0), rng)
         y, x = np.nonzero(np.any(changed != canvas, axis=2))
         if not len(x):
             continue
         pasted += 1
         assert changed[y, x, :3].mean() < canvas[y, x, :3].mean()
+        # It joins the decoys, and nothing else: what it covers grew dark, but for its soft edge.
+        dark = np.any(changed != canvas, axis=2).reshape(64, 4, 128, 4).mean(axis=(1, 3))
+        np.testing.assert_array_equal(said[..., :2], shapes[..., :2])
+        assert said[..., 2].max() == 255
+        assert dark[said[..., 2] > 0].min() > 0
+        assert dark[said[..., 2] == 255].mean() > 0.95
         for name in ("gap", "slider"):
             away = np.maximum(np.abs(x - values[f"{name}_x"]), np.abs(y - values[f"{name}_y"]))
             assert away.min() > size / 2
@@ -255,12 +281,9 @@ def test_a_decoy_is_dark_and_clear_of_both_points() -> None:
 
 def test_noise_has_the_strength_that_was_asked_for() -> None:
     canvas, truth, shapes = prepare(sample(None, None, None, "negative"))
+    config, inside = only(gaussian_noise=0.05), canvas[..., 3] > 0
     deviations = [
-        np.std(
-            augment(canvas, truth, shapes, only(gaussian_noise=0.05), np.random.default_rng(seed))[
-                0
-            ][canvas[..., 3] > 0, :3].astype(float)
-        )
+        np.std(augment(canvas, truth, shapes, config, np.random.default_rng(seed))[0][inside, :3])
         for seed in range(30)
     ]
     assert max(deviations) <= 0.05 * 255 * 1.03

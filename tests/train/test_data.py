@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,31 @@ def test_generated_pictures_follow_the_augmentation_section() -> None:
     assert not np.array_equal(training[1, 1][0], item[0])
     expected = data.prepare(render(3 + data.VALIDATION_SEED, 1))
     assert same(validation[0, 1], expected)
+
+
+def test_emphases_take_their_shares_of_the_training_pictures() -> None:
+    emphases = [
+        {"share": 0.3, "require": ["star", "heart"]},
+        {"share": 0.2, "piece_height": [0.4, 0.5]},
+    ]
+    one = config(seed=6, pictures_per_epoch=1000, emphases=emphases, plain_share=0.25)
+    training, validation = data.sources(one)
+    assert isinstance(training, GeneratedPictures)
+    chosen = [training.options_of(number) for number in range(2000)]
+    plain = SynthOptions(plain_probability=0.25)
+    shares = {
+        replace(plain, require=frozenset({"star", "heart"})): 0.3,
+        replace(plain, piece_height=(0.4, 0.5)): 0.2,
+        plain: 0.5,
+    }
+    for options, share in shares.items():
+        assert chosen.count(options) / 2000 == pytest.approx(share, abs=0.04)
+    number = chosen.index(next(iter(shares)))
+    expected = render(6, number, chosen[number])
+    assert expected.families["shape"] in ("star", "heart")
+    assert same(training[divmod(number, 1000)], data.prepare(expected))
+    assert isinstance(validation, GeneratedPictures)
+    assert {validation.options_of(number) for number in range(50)} == {SynthOptions()}
 
 
 def test_perlin_noise_comes_as_often_as_asked() -> None:
