@@ -21,8 +21,9 @@ from train.targets import encode, field, points
 
 # Gradient norms before clipping; a healthy network has 5 to 100.
 VANISHED, EXPLODED = 1e-6, 1e3
-# A component that keeps more than this of its first loss has not learned the batch.
-STUCK = 0.8
+# A component that keeps more than this of its first loss has not learned the batch. The head of
+# shapes, which starts at zero, gets going later.
+STUCK, STUCK_SHAPES = 0.8, 0.95
 # The loss must fall to this share of its first value, and points be found within this.
 LEARNED, LEARNED_PX = 0.5, 10.0
 
@@ -75,7 +76,8 @@ def check_learning(state: TrainState, batch: Batch, steps: int) -> list[Finding]
         state.step_made(step.losses, step.updated)
         first, last = first or step.losses, step.losses
     parts = [part for part in first if part != "loss" and getattr(state.config.loss, part).weight]
-    stuck = [part for part in parts if last[part] > max(STUCK * first[part], PERFECT_LOSS)]
+    limits = dict.fromkeys(parts, STUCK) | dict.fromkeys(("shape", "centre"), STUCK_SHAPES)
+    stuck = [p for p in parts if last[p] > max(limits[p] * first[p], PERFECT_LOSS)]
     course = ", ".join(f"{part} {first[part]:.3f} → {last[part]:.3f}" for part in first)
     advice = "targets or decode of that component are wrong, or its gradient is cut off"
     stuck_seen = f"stuck: {', '.join(stuck)} ({course})" if stuck else course

@@ -173,7 +173,7 @@ def test_weights_without_a_shape_head_start_it_afresh(
     checkpoint.save(path, content)
     model, _ = checkpoint.load_model(path)
     assert model.shapes is not None
-    assert not any(parameter.any() for parameter in model.shapes.parameters())
+    assert not model.shapes.weight.any()
     assert torch.equal(model.head.out.weight, state.ema.module.head.out.weight)
     fresh = TrainState(small_config(tmp_path), CPU)
     fresh.start_from(path)

@@ -301,10 +301,10 @@ def test_a_component_that_weighs_nothing_is_no_defect(tmp_path: Path, batch: Bat
 def test_a_stuck_component_is_named(
     state: TrainState, batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(step, "compute_losses", cut_off("angle"))
+    monkeypatch.setattr(step, "compute_losses", cut_off("centre"))
     moves = by_name(learning.check_learning(state, few(batch), 40))["loss components move"]
     assert not moves.passed
-    assert moves.seen.startswith("stuck: angle (")
+    assert moves.seen.startswith("stuck: centre (")
 
 
 def test_an_exploding_gradient(state: TrainState, batch: Batch) -> None:
