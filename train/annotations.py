@@ -6,15 +6,17 @@ neither point when it has none. COCO puts (0, 0) at the corner of the top-left p
 at its centre: x and y are half a pixel less here.
 
 Keys beyond COCO's, all optional: an annotation's `angle_deg` (see `Sample`; without it the angle is
-not learned) and `piece_size_px` (without it a quarter of the height), a picture's `difficulty` (one
-of `DIFFICULTIES`; others are ignored).
+not learned), `piece_size_px` (without it a quarter of the height) and `decoys`, outlines of what
+only looks like the gap, as polygons; a picture's `difficulty` (one of `DIFFICULTIES`; others are
+ignored). With `decoys`, be it empty, the polygons of `segmentation` are the outlines of the gap and
+the slider, in this order, and shapes are learned; without, `segmentation` is not looked at.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from train.entries import (
     keypoint_columns,
 )
 from train.synth import DIFFICULTIES, Sample
+from train.synth.shapes import Outline
 
 FILE_NAME = "annotations.json"
 MAX_JSON_BYTES = 2**30
@@ -55,6 +58,7 @@ class LabelledPicture:
     angle_deg: float | None
     difficulty: str
     piece_size_px: float
+    outlines_picture_xy: Mapping[str, tuple[Outline, ...]] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
@@ -81,6 +85,7 @@ class LabelledPicture:
             difficulty=self.difficulty,
             families={},
             piece_size_px=self.piece_size_px,
+            outlines_picture_xy=self.outlines_picture_xy,
         )
 
 
@@ -165,8 +170,11 @@ def _labelled(
     folder: Path, image: Image, annotation: Annotation | None, columns: Columns
 ) -> LabelledPicture:
     gap = slider = angle_deg = size_px = None
+    outlines: Mapping[str, tuple[Outline, ...]] = {}
     if annotation is not None:
-        gap, slider = (annotation.point(column) for column in columns[annotation.category_id])
+        gap_and_slider = columns[annotation.category_id]
+        gap, slider = map(annotation.point, gap_and_slider)
+        outlines = annotation.outlines(gap_and_slider)
         angle_deg, size_px = annotation.angle_deg, annotation.piece_size_px
     difficulty = "negative" if gap is None else "normal"
     if image.difficulty in DIFFICULTIES:
@@ -181,6 +189,7 @@ def _labelled(
         angle_deg=angle_deg,
         difficulty=difficulty,
         piece_size_px=size_px or _PIECE_SHARE * image.height,
+        outlines_picture_xy=outlines,
     )
 
 

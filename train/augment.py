@@ -1,4 +1,4 @@
-"""What varies in a picture every time it is shown, on its canvas, with its truth following.
+"""What varies in a picture every time it is shown, on its canvas; truth and shapes follow.
 
 The picture part is changed first (the puzzle, then the camera) and the whole canvas moved last, so
 that padding takes part in nothing.
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from runtime.geometry import CANVAS_WIDTH
 from train.canvas import Item
 from train.config import AugmentationConfig
+from train.coverage import DECOY, Shapes, covered, moved
 from train.synth.degrade import degrade
 from train.synth.families import draw_family
 from train.synth.gaps import draw_gap_style, paint_gap
 from train.synth.noise import grain
 from train.synth.patch import rasterise
 from train.synth.scene import highlight
-from train.synth.shapes import draw_outline
+from train.synth.shapes import Outline, draw_outline
 from train.targets import existing_points, size_px, transformed
 
 UNCHANGED = AugmentationConfig(enabled=False)
@@ -35,7 +36,11 @@ _LUMA = (0.299, 0.587, 0.114)  # of R, G, B (ITU-R BT.601)
 
 
 def augment(
-    canvas: Picture, truth: NDArray[np.float32], config: AugmentationConfig, rng: _Rng
+    canvas: Picture,
+    truth: NDArray[np.float32],
+    shapes: Shapes,
+    config: AugmentationConfig,
+    rng: _Rng,
 ) -> Item:
     """A picture varied as the configuration says; what is given stays as it is.
 
@@ -44,34 +49,39 @@ def augment(
     canvas: u8 [H, W, 4], R, G, B and the picture's mask; pixel quantities of the configuration are
         those of a canvas 512 wide and shrink with it.
     truth: f32 [13], see `train.targets`. A point that is on the canvas stays on it.
+    shapes: u8 [H/4, W/4, 3], see `train.coverage`.
     """
     if not config.enabled:
-        return canvas, truth
+        return canvas, truth, shapes
     height, width = canvas.shape[:2]
     unit = width / CANVAS_WIDTH
-    canvas = canvas.copy()
+    canvas, shapes = canvas.copy(), shapes.copy()
     left, top, columns, rows = cv2.boundingRect(cv2.extractChannel(canvas, 3))
     window = canvas[top : top + rows, left : left + columns]
     picture = np.asarray(cv2.cvtColor(window, cv2.COLOR_RGBA2RGB), np.uint8)
     puzzle = _Puzzle(picture, truth, (left, top))
     puzzle.vary(config, rng)
+    painted = covered([np.add(o, (left, top)) for o in puzzle.decoys], (height, width))
+    shapes[..., DECOY] = np.maximum(shapes[..., DECOY], painted)
     picture = _camera(puzzle.picture, config, unit, rng)
     cv2.mixChannels([picture], [window], [0, 0, 1, 1, 2, 2])  # the mask stays
     matrix = _geometry(truth, width, height, config, unit, rng)
     if matrix is None:
-        return canvas, truth
-    moved = cv2.warpAffine(canvas, matrix, (width, height))
-    return np.asarray(moved, np.uint8), transformed(truth, matrix)
+        return canvas, truth, shapes
+    canvas = np.asarray(cv2.warpAffine(canvas, matrix, (width, height)), np.uint8)
+    return canvas, transformed(truth, matrix), moved(shapes, matrix)
 
 
 class _Puzzle:
-    """The picture part u8 [H, W, 3] of a canvas, with its points in the part's own pixels."""
+    """The picture part u8 [H, W, 3] of a canvas, with its points and the outlines of decoys
+    that are added, in the part's own pixels."""
 
     def __init__(
         self, picture: Picture, truth: NDArray[np.float32], corner: tuple[int, int]
     ) -> None:
         self.picture, self.size_px = picture, size_px(truth)
         self.points = {name: point - corner for name, point in existing_points(truth).items()}
+        self.decoys: list[Outline] = []
 
     def vary(self, config: AugmentationConfig, rng: _Rng) -> None:
         """What the generator draws into its scenes, as far as a finished picture allows."""
@@ -102,6 +112,7 @@ class _Puzzle:
         strength = rng.uniform(0.6, 1.0) if off_row else rng.uniform(0.3, 0.6)
         style = draw_gap_style(rng, "darken", _family(rng, "gap_edge"), self.size_px)
         paint_gap(self.picture, rasterise(outline + centre, width, height, 12), style, strength)
+        self.decoys.append(outline + centre)
 
 
 def _family(rng: _Rng, kind: str) -> str:

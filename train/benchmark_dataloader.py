@@ -30,11 +30,12 @@ from train import data, distributed
 from train.augment import augment
 from train.canvas import prepare
 from train.config import Config, ConfigError, load_config
+from train.data import Batch
 from train.generation import Job, generate
 from train.resources import resolved
 from train.source import SampleSource
 from train.state import TrainState
-from train.step import Batch, train_step
+from train.step import train_step
 
 _WARM_UP = 3  # steps before the clock starts
 _STAGE_PICTURES = 64  # looked at, stage by stage

@@ -1,4 +1,4 @@
-"""One picture on its canvas with its truth, and what keeps many of them in memory."""
+"""One picture on its canvas with its truth and its shapes, and what keeps many of them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from runtime.geometry import CANVAS_HEIGHT, CANVAS_WIDTH, Letterbox
+from runtime.geometry import CANVAS_HEIGHT, CANVAS_WIDTH, STRIDE, Letterbox
+from train.coverage import KINDS, Shapes, coverage_of
 from train.synth import Sample
 from train.targets import TRUTH_FIELDS, transformed, truth_vector
 
-Item = tuple[NDArray[np.uint8], NDArray[np.float32]]
+Canvas = NDArray[np.uint8]
+Truth = NDArray[np.float32]
+Item = tuple[Canvas, Truth, Shapes]
 
 
 def canvas_shape(canvas_scale: int) -> tuple[int, int, int]:
@@ -24,13 +27,15 @@ def canvas_shape(canvas_scale: int) -> tuple[int, int, int]:
 
 
 def prepare(sample: Sample, canvas_scale: int = 1) -> Item:
-    """A sample's canvas u8 [256, 512, 4] and truth vector f32 [13], or both made smaller."""
+    """A sample's canvas u8 [256, 512, 4], truth vector f32 [13] and shapes u8 [64, 128, 3] (see
+    `train.coverage`), or all made smaller."""
     height, width = sample.picture.shape[:2]
     letterbox = Letterbox(width, height)
-    return shrink(letterbox.render(sample.picture), truth_vector(sample, letterbox), canvas_scale)
+    canvas, truth = letterbox.render(sample.picture), truth_vector(sample, letterbox)
+    return *shrink(canvas, truth, canvas_scale), coverage_of(sample, letterbox, canvas_scale)
 
 
-def shrink(canvas: NDArray[np.uint8], truth: NDArray[np.float32], canvas_scale: int) -> Item:
+def shrink(canvas: Canvas, truth: Truth, canvas_scale: int) -> tuple[Canvas, Truth]:
     """Canvas and truth at 1 / `canvas_scale` of their size; the truth in the new pixels."""
     if canvas_scale == 1:
         return canvas, truth
@@ -50,18 +55,23 @@ class CanvasCache:
     """
 
     def __init__(self, count: int, gib: float, canvas_scale: int = 1) -> None:
-        shape = canvas_shape(canvas_scale)
-        self.slots = min(count, int(gib * 2**30 // np.prod(shape)))
-        self._canvases = _shared((self.slots, *shape), np.uint8)
-        self._truths = _shared((self.slots, len(TRUTH_FIELDS)), np.float32)
+        height, width, channels = canvas_shape(canvas_scale)
+        canvas, shapes = (height, width, channels), (height // STRIDE, width // STRIDE, len(KINDS))
+        self.slots = min(count, int(gib * 2**30 // (np.prod(canvas) + np.prod(shapes))))
+        self._parts = (
+            _shared((self.slots, *canvas), np.uint8),
+            _shared((self.slots, len(TRUTH_FIELDS)), np.float32),
+            _shared((self.slots, *shapes), np.uint8),
+        )
         self._filled = _shared((self.slots,), np.bool_)
         # Only orders memory between processes: a flag seen means that the canvas is there.
         self._lock = multiprocessing.get_context("fork").Lock()
 
     @property
     def gib(self) -> float:
-        """GiB of canvases it holds once full."""
-        return float(self._canvases.nbytes / 2**30)
+        """GiB of canvases and shapes it holds once full."""
+        canvases, _, shapes = self._parts
+        return float((canvases.nbytes + shapes.nbytes) / 2**30)
 
     def item(self, number: int, make: Callable[[], Item]) -> Item:
         """Item `number`, made by `make` when it is not there yet."""
@@ -70,12 +80,14 @@ class CanvasCache:
         with self._lock:
             filled = self._filled[number]
         if not filled:
-            self._canvases[number], self._truths[number] = make()
+            for part, made in zip(self._parts, make(), strict=True):
+                part[number] = made
             with self._lock:
                 self._filled[number] = True
-        canvas, truth = self._canvases[number], self._truths[number]
-        canvas.flags.writeable = truth.flags.writeable = False
-        return canvas, truth
+        canvas, truth, shapes = (part[number] for part in self._parts)
+        for array in (canvas, truth, shapes):
+            array.flags.writeable = False
+        return canvas, truth, shapes
 
 
 def _shared(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:

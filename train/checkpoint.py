@@ -144,13 +144,14 @@ def load_model(
 
 
 def restore_weights(model: nn.Module, weights: dict[str, Tensor], path: str | Path) -> None:
-    """Loads a state dict, every name of which must fit.
+    """Loads a state dict, every name of which must fit; a missing `ShapeHead` stays as it is.
 
     Raises:
         CheckpointError: names or shapes differ.
     """
+    shape_head = {n: value for n, value in model.state_dict().items() if "shapes" in n.split(".")}
     try:
-        model.load_state_dict(weights)
+        model.load_state_dict(shape_head | weights)
     except RuntimeError as error:
         raise CheckpointError(f"{path}: its weights belong to another network") from error
 

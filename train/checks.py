@@ -1,12 +1,12 @@
-"""The doctor's checks: each looks at one link between labels, targets, losses, network and decode.
+"""The doctor's checks of what stands still: labels, targets, losses, the network's outputs, decode.
 
-A check returns a `Finding`; it does not raise for what it is there to find.
+Those of a network in training are in `train.learning`. A check returns a `Finding`; it does not
+raise for what it is there to find.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,24 +14,17 @@ from torch import Tensor
 
 from train.answers import on_picture
 from train.config import LossConfig
-from train.data import network_input
+from train.coverage import DECOY, ShapeTargets, encode_shapes
+from train.data import Batch, network_input
 from train.decode import decode
 from train.losses import compute_losses
 from train.model import KeypointNet, activate
-from train.state import TrainState
-from train.step import Batch, train_step
 from train.targets import Targets, encode, field, points
 
 # Of perfect maps: what float32 leaves of a point.
 ROUND_TRIP_PX = 0.05
 # Of perfect maps: L1 losses that are as good as none.
 PERFECT_LOSS = 1e-3
-# Gradient norms before clipping; a healthy network has 5 to 100.
-VANISHED, EXPLODED = 1e-6, 1e3
-# A component that keeps more than this of its first loss has not learned the batch.
-STUCK = 0.8
-# The loss must fall to this share of its first value, and points be found within this.
-LEARNED, LEARNED_PX = 0.5, 10.0
 
 Size = tuple[int, int]
 
@@ -74,13 +67,28 @@ def check_labels(canvas: Tensor, truth: Tensor) -> Finding:
     return Finding(name, True, f"{int(exists.sum())} points of {len(truth)} pictures in range")
 
 
+def check_shapes(batch: Batch) -> Finding:
+    """Whether the shapes of a batch lie about their points."""
+    name, shapes = "shapes", encode_shapes(*batch)
+    if not has_shapes(shapes):
+        return Finding(name, True, "no outlines are known: shapes are not learned")
+    away = (shapes.centre.abs().amax(dim=2, keepdim=True) > 1) & (shapes.centre_weight > 0)
+    wrong = int(away.flatten(2).any(dim=2).sum())
+    known = int(shapes.centre_weight.flatten(2).any(dim=2).sum())
+    if wrong:
+        seen = f"{wrong} of {known} shapes reach further from their point than the piece is large"
+        advice = "outlines and points do not belong together, or the piece's size is wrong"
+        return Finding(name, False, seen, advice)
+    return Finding(name, True, f"{known} shapes lie about their points")
+
+
 def check_round_trip(truth: Tensor, size: Size) -> Finding:
     """Whether the points of f32 [B, 13] survive encoding into maps of (rows, columns) and back."""
     name = "round trip"
     keypoints, angle = decode(activate(perfect_maps(encode(truth, size))), row_agreement=0.0)
     xy, exists = points(truth)
     here = exists > 0
-    error_px = _distance(keypoints[..., :2], xy)[here].max().item() if here.any() else 0.0
+    error_px = distance(keypoints[..., :2], xy)[here].max().item() if here.any() else 0.0
     if error_px > ROUND_TRIP_PX or math.isnan(error_px):
         seen = f"a point comes back {error_px:.2f} canvas px from where it was"
         return Finding(name, False, seen, _what_moved(keypoints[..., :2], xy, here))
@@ -92,18 +100,22 @@ def check_round_trip(truth: Tensor, size: Size) -> Finding:
     return Finding(name, True, f"{int(exists.sum())} points come back within {error_px:.4f} px")
 
 
-def check_losses(truth: Tensor, size: Size, config: LossConfig) -> Finding:
+def check_losses(batch: Batch, config: LossConfig) -> Finding:
     """Whether the losses are lowest for the right answer, channel by channel."""
-    name, targets = "losses", encode(truth, size)
-    right = _losses(perfect_maps(targets), targets, config)
-    high = [part for part in ("offset", "angle") if not right[part] <= PERFECT_LOSS]
-    exchanged = _losses(perfect_maps(targets)[:, [1, 0, 4, 5, 2, 3, 6, 7]], targets, config)
-    high += [part for part in ("heatmap", "location") if not right[part] < exchanged[part]]
+    name, targets, shapes = "losses", encode(batch[1], size_of(batch)), encode_shapes(*batch)
+    raw, maps = perfect_maps(targets), perfect_shapes(shapes)
+    right = _losses(raw, maps, targets, shapes, config)
+    high = [part for part in ("offset", "angle", "centre") if not right[part] <= PERFECT_LOSS]
+    swapped = raw[:, [1, 0, 4, 5, 2, 3, 6, 7]], maps[:, [1, 0, 2, 5, 6, 3, 4]]
+    exchanged = _losses(*swapped, targets, shapes, config)
+    parts = ["heatmap", "location"] + ["shape"] * has_shapes(shapes)
+    high += [part for part in parts if not right[part] < exchanged[part]]
     if high:
         values = ", ".join(f"{part} {right[part]:.4f}" for part in high)
         advice = (
             "a loss reads other channels than the targets fill: 0 gap, 1 slider, 2:4 and 4:6 their "
-            "offsets (x, y), 6:8 (sin, cos)"
+            "offsets (x, y), 6:8 (sin, cos); of the shape head 0:3 gap, slider and decoys, 3:5 and "
+            "5:7 the ways to the points (x, y)"
         )
         return Finding(name, False, f"the perfect answer is not the best one: {values}", advice)
     return Finding(name, True, "the perfect answer has the lowest losses")
@@ -131,79 +143,6 @@ def check_outputs(model: KeypointNet, canvas: Tensor) -> Finding:
     return Finding(name, True, f"all five in range, highest heatmap value {peak:.3f}")
 
 
-def check_gradients(state: TrainState, batch: Batch) -> list[Finding]:
-    """Norms of the gradient: of each loss component, and of the whole loss in each part."""
-    model = state.model.train()
-    canvas, truth = batch
-    raw = model.forward_raw(network_input(canvas))
-    losses = compute_losses(raw, encode(truth, _size(raw)), state.config.loss)
-    of_parts = _gradients(model, losses["loss"])
-    frozen = [name for name, gradient in of_parts.items() if gradient is None]
-    norms = {
-        part: _norm([of_parts[name] for name in of_parts if name.split(".")[0] == part])
-        for part in dict.fromkeys(name.split(".")[0] for name in of_parts)
-    }
-    # In the order of LossConfig; a component that weighs nothing is switched off on purpose.
-    weights = {name: getattr(state.config.loss, name).weight for name in losses if name != "loss"}
-    of_losses = {
-        name: weight * _norm(_gradients(model, losses[name]).values())
-        for name, weight in weights.items()
-        if weight
-    }
-    by_part = _judge_norms("gradients by network part", norms, "frozen or cut off from the loss")
-    if frozen and by_part.passed:
-        seen = f"no gradient reaches {', '.join(frozen[:3])}" + " …" * (len(frozen) > 3)
-        advice = "frozen (requires_grad) or cut off from the loss: let it train"
-        by_part = Finding(by_part.check, False, seen, advice)
-    return [
-        _judge_norms("gradients by loss component", of_losses, "no weight moves it"),
-        by_part,
-    ]
-
-
-def check_learning(state: TrainState, batch: Batch, steps: int) -> list[Finding]:
-    """Whether the network can learn one batch by heart, and which loss component cannot.
-
-    state: a fresh one, trained here by `train_step` for that many steps.
-    """
-    name = "learning one batch"
-    first: dict[str, float] = {}
-    last: dict[str, float] = {}
-    for number in range(steps):
-        try:
-            step = train_step(state, [batch])
-        except FloatingPointError as error:
-            advice = "lower training.optimizer.lr or training.gradient_clip"
-            return [Finding(name, False, f"step {number + 1}: {error}", advice)]
-        state.step_made(step.losses, step.updated)
-        first, last = first or step.losses, step.losses
-    parts = [part for part in first if part != "loss" and getattr(state.config.loss, part).weight]
-    stuck = [part for part in parts if last[part] > max(STUCK * first[part], PERFECT_LOSS)]
-    course = ", ".join(f"{part} {first[part]:.3f} → {last[part]:.3f}" for part in first)
-    advice = "targets or decode of that component are wrong, or its gradient is cut off"
-    stuck_seen = f"stuck: {', '.join(stuck)} ({course})" if stuck else course
-    findings = [Finding("loss components move", not stuck, stuck_seen, advice if stuck else "")]
-    return [*findings, _judge_learned(state, batch, last["loss"] / first["loss"])]
-
-
-def _judge_learned(state: TrainState, batch: Batch, left: float) -> Finding:
-    canvas, truth = batch
-    with torch.no_grad():
-        keypoints, _ = decode(activate(state.model.forward_raw(network_input(canvas))))
-    xy, exists = points(truth)
-    asked = exists.clone()
-    asked[:, 0] *= 1 - field(truth, "ambiguous")
-    errors = _distance(keypoints[..., :2], xy)[asked > 0]
-    middle = errors.median().item() if errors.numel() else 0.0
-    seen = f"{left:.0%} of the loss is left, median error {middle:.2f} canvas px"
-    advice = ""
-    if left > LEARNED:
-        advice = "more --steps, or look at the components above"
-    elif not middle <= LEARNED_PX:
-        advice = "the loss falls but the points are wrong: decode does not undo what encode does"
-    return Finding("learning one batch", not advice, seen, advice)
-
-
 def perfect_maps(targets: Targets) -> Tensor:
     """The raw output f32 [B, 8, H/4, W/4] that says what the targets say."""
     logits = torch.logit(targets.heatmap, eps=1e-4)
@@ -212,7 +151,18 @@ def perfect_maps(targets: Targets) -> Tensor:
     return torch.cat([logits, targets.offset.flatten(1, 2), angle], dim=1)
 
 
-def _distance(found: Tensor, true: Tensor) -> Tensor:
+def perfect_shapes(shapes: ShapeTargets) -> Tensor:
+    """The shape head's maps f32 [B, 7, H/4, W/4] that say what the targets say."""
+    return torch.cat([torch.logit(shapes.mask, eps=1e-4), shapes.centre.flatten(1, 2)], dim=1)
+
+
+def has_shapes(shapes: ShapeTargets) -> bool:
+    """Whether the gap's or the piece's outline of any picture is known."""
+    return bool(shapes.mask[:, :DECOY].any())
+
+
+def distance(found: Tensor, true: Tensor) -> Tensor:
+    """Of points f32 [B, 2, 2] each, as [B, 2]."""
     return torch.linalg.vector_norm(found - true, dim=2)
 
 
@@ -223,7 +173,7 @@ def _what_moved(found: Tensor, true: Tensor, here: Tensor) -> str:
         "gap and slider are exchanged between the targets' channels and decode": found.flip(1),
     }
     for explanation, restored in explanations.items():
-        if (_distance(restored, true)[here] <= ROUND_TRIP_PX).all():
+        if (distance(restored, true)[here] <= ROUND_TRIP_PX).all():
             return explanation
     for axis, letter in enumerate("xy"):
         ratio = ((found + 0.5) / (true + 0.5))[..., axis][here]
@@ -232,36 +182,13 @@ def _what_moved(found: Tensor, true: Tensor, here: Tensor) -> str:
     return "decode does not undo encode: compare both with runtime.geometry"
 
 
-def _losses(raw: Tensor, targets: Targets, config: LossConfig) -> dict[str, float]:
-    return {name: loss.item() for name, loss in compute_losses(raw, targets, config).items()}
+def _losses(
+    raw: Tensor, maps: Tensor, targets: Targets, shapes: ShapeTargets, config: LossConfig
+) -> dict[str, float]:
+    losses = compute_losses(raw, maps, targets, shapes, config)
+    return {name: loss.item() for name, loss in losses.items()}
 
 
-def _gradients(model: KeypointNet, loss: Tensor) -> dict[str, Tensor | None]:
-    """A loss's gradient for every weight; None for those that it does not reach."""
-    weights = dict(model.named_parameters())
-    moved = [weight for weight in weights.values() if weight.requires_grad]
-    if not (moved and loss.requires_grad):
-        return dict.fromkeys(weights)
-    found = torch.autograd.grad(loss, moved, retain_graph=True, allow_unused=True)
-    by_weight = dict(zip(moved, found, strict=True))
-    return {name: by_weight.get(weight) for name, weight in weights.items()}
-
-
-def _norm(gradients: Iterable[Tensor | None]) -> float:
-    return math.hypot(*(g.norm().item() for g in gradients if g is not None))
-
-
-def _judge_norms(check: str, norms: Mapping[str, float], vanished: str) -> Finding:
-    seen = ", ".join(f"{name} {norm:.3g}" for name, norm in norms.items())
-    still = [name for name, norm in norms.items() if norm < VANISHED]
-    wild = [name for name, norm in norms.items() if not norm <= EXPLODED]
-    if wild:
-        advice = f"{', '.join(wild)} explodes: check the scale of weights, inputs and loss weights"
-        return Finding(check, False, seen, advice)
-    if still:
-        return Finding(check, False, seen, f"{', '.join(still)}: {vanished}")
-    return Finding(check, True, seen)
-
-
-def _size(raw: Tensor) -> Size:
-    return raw.shape[2], raw.shape[3]
+def size_of(batch: Batch) -> Size:
+    """Rows and columns of a batch's maps."""
+    return batch[2].shape[1], batch[2].shape[2]

@@ -25,8 +25,9 @@ from train.canvas import CanvasCache, Item, prepare
 from train.coco import CocoPictures
 from train.config import AugmentationConfig, Config, ConfigError, DataConfig
 from train.entries import DataError
+from train.generated import Emphasis, GeneratedPictures
 from train.source import SampleSource, Showing, Source
-from train.synth import Backgrounds, Sample, SynthOptions, render
+from train.synth import Backgrounds, SynthOptions
 
 __all__ = ["GeneratedPictures", "Item", "Source", "loader", "network_input", "prepare", "sources"]
 
@@ -39,27 +40,11 @@ MOST_WORKERS = 8
 Sources = tuple[SampleSource, SampleSource]  # for training and for validation
 
 
-class GeneratedPictures(SampleSource):
-    """The endless stream of the generator's pictures of one seed."""
-
-    def __init__(
-        self, showing: Showing, options: SynthOptions, backgrounds: Backgrounds | None
-    ) -> None:
-        super().__init__(showing)
-        self.options, self.backgrounds = options, backgrounds
-
-    def number(self, epoch: int, position: int) -> int:
-        return epoch * self.pictures_per_epoch + position
-
-    def sample(self, number: int) -> Sample:
-        return render(self.showing.seed, number, self.options, self.backgrounds)
-
-
 def sources(config: Config) -> Sources:
     """The training and the validation pictures that a configuration describes.
 
     Validation pictures are the same ones in every epoch: not shuffled, not augmented and, where
-    they are generated, drawn as all are without augmentation and `plain_share`.
+    they are generated, drawn as all are without augmentation, `plain_share` and `emphases`.
 
     Raises:
         ConfigError: a data set, a family or the folder of photographs is not what it should be.
@@ -95,9 +80,23 @@ def _generated(data: DataConfig, augmentation: AugmentationConfig) -> Sources:
     shown = Showing(data.seed, per_epoch, scale, augmentation)
     validated = Showing(data.seed + VALIDATION_SEED, count, scale, cache=cache)
     return (
-        GeneratedPictures(shown, varied, photographs),
+        GeneratedPictures(shown, varied, photographs, _emphases(data, varied)),
         GeneratedPictures(validated, options, photographs),
     )
+
+
+def _emphases(data: DataConfig, options: SynthOptions) -> list[Emphasis]:
+    return [
+        Emphasis(
+            emphasis.share,
+            replace(
+                options,
+                require=frozenset(emphasis.require),
+                piece_height=emphasis.piece_height or options.piece_height,
+            ),
+        )
+        for emphasis in data.emphases
+    ]
 
 
 def _from_folders(data: DataConfig, augmentation: AugmentationConfig) -> Sources:
@@ -120,7 +119,7 @@ def _from_folders(data: DataConfig, augmentation: AugmentationConfig) -> Sources
 
 
 Key = tuple[int, int]  # epoch, position
-Batch = tuple[Tensor, Tensor]
+Batch = tuple[Tensor, Tensor, Tensor]  # canvases, truths, shapes
 
 
 class _Guarded(Dataset[Item | DataError]):
@@ -179,7 +178,8 @@ def loader(
     world: int = 1,
     used_per_epoch: int | None = None,
 ) -> Loader:
-    """Pictures first … stop − 1 of a run, as batches (canvas u8 [B, H, W, 4], truth f32 [B, 13]).
+    """Pictures first … stop − 1 of a run, as batches (canvas u8 [B, H, W, 4], truth f32 [B, 13],
+    shapes u8 [B, H/4, W/4, 3]).
 
     Args:
         batch_size: one process's; `world` of these, one after another, are the run's batch, of
@@ -218,8 +218,10 @@ def network_input(canvas: Tensor) -> Tensor:
 
 def collate(items: Sequence[Item]) -> Batch:
     """Items as one batch, stacked."""
-    canvases, truths = zip(*items, strict=True)
-    return torch.from_numpy(np.stack(canvases)), torch.from_numpy(np.stack(truths))
+    canvases, truths, shapes = (
+        torch.from_numpy(np.stack(part)) for part in zip(*items, strict=True)
+    )
+    return canvases, truths, shapes
 
 
 def _collate_good(items: Sequence[Item | DataError]) -> Batch | DataError:

@@ -73,31 +73,33 @@ def device() -> torch.device:
     return torch.device("cuda", local_rank()) if torch.cuda.is_available() else torch.device("cpu")
 
 
-class _Raw(nn.Module):
-    """`forward_raw` under the name of the one method that DistributedDataParallel wraps."""
+class _Training(nn.Module):
+    """`forward_training` under the name of the one method that DistributedDataParallel wraps."""
 
     def __init__(self, model: KeypointNet) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.model.forward_raw(x)
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.model.forward_training(x)
 
 
 class Network:
-    """A model's `forward_raw` whose gradients are averaged over the ranks."""
+    """A model's `forward_training` whose gradients are averaged over the ranks."""
 
     def __init__(self, model: KeypointNet) -> None:
         # Batch-norm statistics stay each rank's own until `average_buffers`.
         self._parallel = (
-            DistributedDataParallel(_Raw(model), forward_sync_buffers=False)
+            DistributedDataParallel(_Training(model), forward_sync_buffers=False)
             if world() > 1
             else None
         )
-        self._call: Callable[[Tensor], Tensor] = self._parallel or model.forward_raw
+        self._call: Callable[[Tensor], tuple[Tensor, Tensor]] = (
+            self._parallel or model.forward_training
+        )
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """As `KeypointNet.forward_raw`."""
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """As `KeypointNet.forward_training`."""
         return self._call(x)
 
     def averaging(self, wanted: bool) -> AbstractContextManager[None]:

@@ -21,19 +21,18 @@ from typing import Any
 
 import torch
 
-from runtime.geometry import STRIDE
 from train import data
 from train.arguments import positive
 from train.checks import (
     Finding,
-    check_gradients,
     check_labels,
-    check_learning,
     check_losses,
     check_outputs,
     check_round_trip,
+    check_shapes,
 )
 from train.config import Config, ConfigError, load_config, parse_config, plain
+from train.learning import check_gradients, check_learning
 from train.source import Source
 from train.state import TrainState
 
@@ -49,14 +48,14 @@ def examine(config: Config, source: Source, steps: int = STEPS) -> list[Finding]
     steps: on the batch that is learned by heart; the network is a fresh one.
     """
     labels = min(LABELS, source.pictures_per_epoch)
-    canvas, truth = next(iter(data.loader(source, 0, labels, labels, 0)))
-    batch = canvas[:BATCH], truth[:BATCH]
+    canvas, truth, shapes = looked_at = next(iter(data.loader(source, 0, labels, labels, 0)))
+    batch = canvas[:BATCH], truth[:BATCH], shapes[:BATCH]
     state = TrainState(by_heart(config, len(batch[0]), steps), torch.device("cpu"))
-    size = (canvas.shape[1] // STRIDE, canvas.shape[2] // STRIDE)
     return [
         check_labels(canvas, truth),
-        check_round_trip(truth, size),
-        check_losses(truth, size, config.loss),
+        check_shapes(looked_at),
+        check_round_trip(truth, (shapes.shape[1], shapes.shape[2])),
+        check_losses(looked_at, config.loss),
         check_outputs(state.model, batch[0]),
         *check_gradients(state, batch),
         *check_learning(state, batch, steps),

@@ -9,9 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+import numpy as np
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 
 from runtime.picture import MAX_SIDE
+from train.synth.shapes import Outline
 
 POINTS = ("gap", "slider")
 
@@ -54,8 +64,25 @@ def _triplets(keypoints: list[float]) -> list[float]:
     return keypoints
 
 
+def _pairs(polygon: list[float]) -> list[float]:
+    if len(polygon) < 6 or len(polygon) % 2:
+        raise ValueError("must be x, y for three points or more")
+    return polygon
+
+
 Side = Annotated[int, Field(ge=1, le=MAX_SIDE)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Near = Annotated[float, Field(ge=-MAX_SIDE, le=2 * MAX_SIDE, allow_inf_nan=False)]
+Polygon = Annotated[list[Near], AfterValidator(_pairs)]
+_POLYGONS = TypeAdapter(list[Polygon], config=ConfigDict(strict=True))
+
+
+def _polygons(segmentation: object) -> list[Polygon] | None:
+    """A segmentation's polygons; None for one of another kind."""
+    try:
+        return _POLYGONS.validate_python(segmentation)
+    except ValidationError:
+        return None
 
 
 class _Entry(BaseModel):
@@ -81,11 +108,35 @@ class Annotation(_Entry):
     keypoints: Annotated[list[Finite], AfterValidator(_triplets)] = []
     angle_deg: Annotated[float, Field(gt=-180, le=180)] | None = None
     piece_size_px: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    segmentation: Annotated[list[Polygon] | None, BeforeValidator(_polygons)] = None
+    decoys: list[Polygon] | None = None
+
+    def has_all_polygons(self, columns: tuple[int, int]) -> bool:
+        """Whether, where `decoys` are known, `segmentation` has a polygon for each point shown."""
+        shown = sum(self.point(column) is not None for column in columns)
+        return self.decoys is None or len(self.segmentation or ()) == shown
+
+    def outlines(self, columns: tuple[int, int]) -> dict[str, tuple[Outline, ...]]:
+        """Those of gap, slider and decoys as in `Sample.outlines_picture_xy`; none where `decoys`
+        is missing.
+
+        columns: which keypoints are gap and slider; `has_all_polygons` of them.
+        """
+        if self.decoys is None:
+            return {}
+        shown = [name for name, c in zip(POINTS, columns, strict=True) if self.point(c)]
+        outlines = map(_outline, self.segmentation or ())
+        found = {name: (outline,) for name, outline in zip(shown, outlines, strict=True)}
+        return {"gap": (), "slider": (), **found, "decoy": tuple(map(_outline, self.decoys))}
 
     def point(self, column: int) -> Point | None:
         """Keypoint number `column` in this project's picture coordinates, None where v is 0."""
         x, y, v = self.keypoints[3 * column : 3 * column + 3]
         return (x - 0.5, y - 0.5) if v else None
+
+
+def _outline(polygon: list[float]) -> Outline:
+    return np.reshape(polygon, (-1, 2)) - 0.5
 
 
 _AnyKind = TypeVar("_AnyKind", bound=_Entry)
@@ -149,6 +200,9 @@ def annotations_of(
             reason, detail = "bad entry", f"{name} is a second one for this picture"
         elif len(annotation.keypoints) <= 3 * max(columns[annotation.category_id]):
             reason, detail = "bad entry", f"{name} has too few keypoints"
+        elif not annotation.has_all_polygons(columns[annotation.category_id]):
+            polygons = "one polygon for each of gap and slider"
+            reason, detail = "bad entry", f"{name} has decoys, but not {polygons} that it shows"
         else:
             found[annotation.image_id] = annotation
             ids.add(annotation.id)

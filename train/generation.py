@@ -63,7 +63,8 @@ class Job:
 
 
 def entry_of(sample: Sample, index: int) -> Entry:
-    """A sample's COCO entries; difficulty, families, angle and piece size are keys of our own."""
+    """A sample's COCO entries; difficulty, families, angle, piece size and decoys are keys of our
+    own (see `train.annotations`)."""
     height, width = sample.picture.shape[:2]
     image = {
         "id": index,
@@ -79,6 +80,7 @@ def entry_of(sample: Sample, index: int) -> Entry:
     # COCO counts from the top-left pixel's corner, we from its centre.
     keypoints = [(0.0, 0.0, 0) if p is None else (p[0] + 0.5, p[1] + 0.5, 2) for p in points]
     outlines = [o + 0.5 for name in POINTS for o in sample.outlines_picture_xy[name]]
+    decoys = [o + 0.5 for o in sample.outlines_picture_xy["decoy"]]
     x, y = np.concatenate(outlines).min(axis=0)
     right, bottom = np.concatenate(outlines).max(axis=0)
     annotation = {
@@ -90,11 +92,16 @@ def entry_of(sample: Sample, index: int) -> Entry:
         "bbox": np.round([x, y, right - x, bottom - y], 2).tolist(),
         "area": round(sum(map(_area, outlines)), 2),
         "iscrowd": 0,
-        "segmentation": [np.round(outline, 2).ravel().tolist() for outline in outlines],
+        "segmentation": _polygons(outlines),
+        "decoys": _polygons(decoys),
         "angle_deg": sample.angle_deg,
         "piece_size_px": sample.piece_size_px,
     }
     return {"image": image, "annotation": annotation}
+
+
+def _polygons(outlines: Sequence[np.ndarray]) -> list[list[float]]:
+    return [np.round(outline, 2).ravel().tolist() for outline in outlines]
 
 
 def _area(outline: np.ndarray) -> float:

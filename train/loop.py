@@ -13,6 +13,8 @@ import torch
 
 from train import data, distributed
 from train.config import Config
+from train.coverage import encode_shapes
+from train.data import Batch
 from train.folder import CheckpointFolder
 from train.losses import compute_losses
 from train.metrics import ValidationMetrics, ValidationReport
@@ -20,7 +22,7 @@ from train.monitor import Monitor, NullMonitor
 from train.resources import resolved
 from train.source import Source
 from train.state import TrainState
-from train.step import Batch, train_step
+from train.step import train_step
 from train.stop import StopFlag
 from train.targets import encode
 
@@ -130,11 +132,13 @@ def validate(state: TrainState, source: Source) -> ValidationReport:
         distributed.rank(),
         distributed.world(),
     )
-    for canvas, truth in batches:
-        canvas, truth = canvas.to(state.device), truth.to(state.device)
-        raw = model.forward_raw(data.network_input(canvas))
+    for batch in batches:
+        canvas, truth, shapes = (tensor.to(state.device) for tensor in batch)
+        raw, maps = model.forward_training(data.network_input(canvas))
         targets = encode(truth, (raw.shape[2], raw.shape[3]))
-        metrics.update(raw, truth, canvas, compute_losses(raw, targets, state.config.loss))
+        shape_targets = encode_shapes(canvas, truth, shapes)
+        losses = compute_losses(raw, maps, targets, shape_targets, state.config.loss)
+        metrics.update(raw, truth, canvas, losses)
     return metrics.compute()
 
 

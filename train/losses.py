@@ -7,7 +7,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from train.config import LossConfig
+from train.coverage import ShapeTargets
 from train.targets import Targets
+
+# Few cells belong to a shape: those count so much more.
+COVERED_WEIGHT = 3.0
 
 
 def focal_heatmap_loss(
@@ -49,26 +53,39 @@ def weighted_l1(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return total / weight.sum().clamp(min=torch.finfo(torch.float32).tiny)
 
 
-def compute_losses(raw: Tensor, targets: Targets, config: LossConfig) -> dict[str, Tensor]:
-    """The components ("heatmap", "location", "offset", "angle") and their weighted sum, "loss".
+def shape_loss(logits: Tensor, coverage: Tensor, weight: Tensor) -> Tensor:
+    """Binary cross-entropy of coverage, covered parts counting `COVERED_WEIGHT` times.
 
-    raw: f32 [B, 8, 64, 128] as the network's `forward_raw` gives it.
+    logits, coverage: f32 [B, 3, H, W]; weight: f32 [B, 1, H, W]. A weighted mean over cells and
+    shapes; 0 without weight.
     """
-    heatmap = focal_heatmap_loss(
-        raw[:, :2],
-        targets.heatmap,
-        targets.heatmap_weight,
-        config.heatmap.alpha,
-        config.heatmap.beta,
+    entropy = functional.binary_cross_entropy_with_logits(
+        logits, coverage, pos_weight=logits.new_tensor(COVERED_WEIGHT), reduction="none"
     )
-    location = location_loss(raw[:, :2], targets.share, targets.heatmap_weight)
-    offset = weighted_l1(raw[:, 2:6].unflatten(1, (2, 2)), targets.offset, targets.offset_weight)
-    angle = weighted_l1(raw[:, 6:8], targets.angle, targets.angle_weight)
-    loss = (
-        config.heatmap.weight * heatmap
-        + config.location.weight * location
-        + config.offset.weight * offset
-        + config.angle.weight * angle
-    )
-    parts = {"heatmap": heatmap, "location": location, "offset": offset, "angle": angle}
-    return {"loss": loss, **parts}
+    return (entropy * weight).sum() / (logits.shape[1] * weight.sum()).clamp(min=1)
+
+
+def compute_losses(
+    raw: Tensor, maps: Tensor, targets: Targets, shapes: ShapeTargets, config: LossConfig
+) -> dict[str, Tensor]:
+    """The components (named as in `LossConfig`) and their weighted sum, "loss".
+
+    raw: f32 [B, 8, 64, 128] and maps: f32 [B, 7, 64, 128] as `forward_training` gives them.
+    """
+    focal, heatmap_weight = config.heatmap, targets.heatmap_weight
+    parts = {
+        "heatmap": focal_heatmap_loss(
+            raw[:, :2], targets.heatmap, heatmap_weight, focal.alpha, focal.beta
+        ),
+        "location": location_loss(raw[:, :2], targets.share, heatmap_weight),
+        "offset": weighted_l1(
+            raw[:, 2:6].unflatten(1, (2, 2)), targets.offset, targets.offset_weight
+        ),
+        "angle": weighted_l1(raw[:, 6:8], targets.angle, targets.angle_weight),
+        "shape": shape_loss(maps[:, :3], shapes.mask, shapes.mask_weight),
+        "centre": weighted_l1(
+            maps[:, 3:7].unflatten(1, (2, 2)), shapes.centre, shapes.centre_weight
+        ),
+    }
+    weighted = [getattr(config, name).weight * part for name, part in parts.items()]
+    return {"loss": torch.stack(weighted).sum(), **parts}

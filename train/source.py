@@ -18,7 +18,8 @@ NO_CACHE = CanvasCache(0, 0.0)
 
 class Source(Dataset[Item]):
     """`source[epoch, position]`, with 0 <= position < `pictures_per_epoch`, is a canvas
-    u8 [256, 512, 4] (or smaller) with its truth f32 [13]: the same in every process."""
+    u8 [256, 512, 4] with its truth f32 [13] and its shapes u8 [64, 128, 3] (canvas and shapes may
+    be smaller): the same in every process."""
 
     pictures_per_epoch: int
 
@@ -48,12 +49,12 @@ class SampleSource(Source):
     def __getitem__(self, key: tuple[int, int]) -> Item:
         epoch, position = key
         number = self.number(epoch, position)
-        canvas, truth = self.showing.cache.item(
+        item = self.showing.cache.item(
             number, lambda: prepare(self.sample(number), self.showing.canvas_scale)
         )
         # The last number keeps this stream apart from the generator's own.
         rng = np.random.default_rng([self.showing.seed, epoch, number, 1])
-        return augment(canvas, truth, self.showing.augmentation, rng)
+        return augment(*item, self.showing.augmentation, rng)
 
     @abstractmethod
     def number(self, epoch: int, position: int) -> int:

@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from train import data, distributed
+from train.coverage import encode_shapes
+from train.data import Batch
 from train.losses import compute_losses
 from train.state import TrainState
 from train.targets import encode
-
-Batch = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Step:
 def train_step(state: TrainState, batches: Sequence[Batch], measure_update: bool = False) -> Step:
     """One step of the optimiser on the mean gradient of the batches, as many on every rank.
 
-    batches: (canvas u8 [B, H, W, 4], truth f32 [B, 13]) each.
+    batches: (canvas u8 [B, H, W, 4], truth f32 [B, 13], shapes u8 [B, H/4, W/4, 3]) each.
 
     Raises:
         FloatingPointError: a loss or the gradient is not finite; on every rank, if on one. The
@@ -65,11 +65,13 @@ def train_step(state: TrainState, batches: Sequence[Batch], measure_update: bool
 
 def backward(state: TrainState, batch: Batch, share: float) -> dict[str, Tensor]:
     """Adds `share` of one batch's gradient to what is there; returns its losses."""
-    canvas, truth = (tensor.to(state.device, non_blocking=True) for tensor in batch)
+    canvas, truth, shapes = (tensor.to(state.device, non_blocking=True) for tensor in batch)
     amp = state.autocast_dtype
     with torch.autocast(state.device.type, amp, enabled=amp is not None):
-        raw = state.network(data.network_input(canvas))
-    losses = compute_losses(raw, encode(truth, (raw.shape[2], raw.shape[3])), state.config.loss)
+        raw, maps = state.network(data.network_input(canvas))
+    targets = encode(truth, (raw.shape[2], raw.shape[3]))
+    shape_targets = encode_shapes(canvas, truth, shapes)
+    losses = compute_losses(raw, maps, targets, shape_targets, state.config.loss)
     state.scaler.scale(losses["loss"] * share).backward()
     return {name: value.detach() for name, value in losses.items()}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
@@ -28,6 +30,15 @@ def sample(
     return Sample(picture, gap, slider, angle_deg, difficulty, {}, piece_size_px)
 
 
+def outlined(one: Sample) -> Sample:
+    """The same with the outlines of its discs."""
+    turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    disc = one.piece_size_px / 2 * np.column_stack([np.cos(turn), np.sin(turn)])
+    points = {"gap": one.gap_picture_xy, "slider": one.slider_picture_xy}
+    discs = {name: () if xy is None else (disc + xy,) for name, xy in points.items()}
+    return replace(one, outlines_picture_xy={**discs, "decoy": ()})
+
+
 class FakePictures(Source):
     """Discs at places that depend on the picture's number in the run alone."""
 
@@ -39,4 +50,5 @@ class FakePictures(Source):
         rng = np.random.default_rng(epoch * self.pictures_per_epoch + position)
         y = rng.uniform(40, 150)
         gap, slider = (rng.uniform(150, 300), y), (rng.uniform(30, 110), y)
-        return prepare(sample(gap, slider, rng.uniform(-40, 40)), self.canvas_scale)
+        one = outlined(sample(gap, slider, rng.uniform(-40, 40)))
+        return prepare(one, self.canvas_scale)

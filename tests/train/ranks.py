@@ -47,20 +47,20 @@ def check_errors_reach_all(rank: int) -> None:
 
 def check_an_infinite_loss_stops_all(rank: int) -> None:
     state = TrainState(small_config(Path("unused")), distributed.device())
-    canvas, truth = next(iter(data.loader(FakePictures(), 0, 4, 2, 0, rank, 2)))
+    canvas, truth, shapes = next(iter(data.loader(FakePictures(), 0, 4, 2, 0, rank, 2)))
     if rank == 1:
         truth[:, 6] = math.inf  # the angle's sine
     place = "epoch 1, batch 1 (pictures 0 to 3 of the epoch)"
     with pytest.raises(
         FloatingPointError, match=re.escape(f"{place}: a loss is not finite: angle")
     ):
-        train_step(state, [(canvas, truth)])
+        train_step(state, [(canvas, truth, shapes)])
 
 
 def check_statistics_are_averaged(rank: int) -> None:
     state = TrainState(small_config(Path("unused")), distributed.device())
-    for canvas, truth in data.loader(FakePictures(), 0, 8, 2, 0, rank, 2):
-        train_step(state, [(canvas // (1 + rank), truth)])
+    for canvas, truth, shapes in data.loader(FakePictures(), 0, 8, 2, 0, rank, 2):
+        train_step(state, [(canvas // (1 + rank), truth, shapes)])
         state.step_made({})
     assert state.ema is not None
     networks = nn.ModuleList([state.model, state.ema])

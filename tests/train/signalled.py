@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 from train import __main__ as command
 from train import loop
+from train.data import Batch
 from train.state import TrainState
-from train.step import Batch, Step, train_step
+from train.step import Step, train_step
 
 
 def main() -> int:

@@ -55,8 +55,37 @@ def test_what_the_generator_writes_reads_back(tmp_path: Path) -> None:
             else:
                 assert getattr(theirs, point) == pytest.approx(getattr(ours, point))
         if (ours.gap_picture_xy or ours.slider_picture_xy) is not None:
+            for name, outlines in ours.outlines_picture_xy.items():
+                for one, other in zip(outlines, theirs.outlines_picture_xy[name], strict=True):
+                    np.testing.assert_allclose(other, one, atol=0.006)
             assert (theirs.angle_deg, theirs.difficulty) == (ours.angle_deg, ours.difficulty)
             assert theirs.piece_size_px == ours.piece_size_px
+
+
+def test_segmentation_is_looked_at_where_decoys_are_known(tmp_path: Path) -> None:
+    labels = labels_of()
+    gap, slider, decoy = ([x, 5, x + 9, 5.5, x, 20] for x in (30, 5, 45))
+    annotations = labels["annotations"]
+    annotations[0]["segmentation"] = {"size": [40, 60], "counts": [0, 2400]}
+    annotations[1] |= {"segmentation": [gap, slider], "decoys": [decoy]}
+    annotations[2] |= {"segmentation": [slider], "decoys": []}
+    annotations[2]["keypoints"][6:] = [0, 0, 0]  # no gap
+    write_dataset(tmp_path, labels)
+    unknown, known, alone = (one.sample().outlines_picture_xy for one in load_pictures(tmp_path))
+    assert unknown == {}
+    assert {name: len(outlines) for name, outlines in known.items()} == {
+        "gap": 1,
+        "slider": 1,
+        "decoy": 1,
+    }
+    for name, polygon in (("gap", gap), ("slider", slider), ("decoy", decoy)):
+        pairs = np.column_stack([polygon[::2], polygon[1::2]])
+        np.testing.assert_allclose(known[name][0] + 0.5, pairs)
+    assert {name: len(outlines) for name, outlines in alone.items()} == {
+        "gap": 0,
+        "slider": 1,
+        "decoy": 0,
+    }
 
 
 def image(**values: object) -> Callable[[Labels], None]:
@@ -97,6 +126,15 @@ FAULTS: list[tuple[Callable[[Labels], Any], str, str, str]] = [
     (annotation(angle_deg=-180), "annotation entry 1", "bad entry", "angle_deg"),
     (annotation(angle_deg=float("inf")), "annotation entry 1", "bad entry", "angle_deg"),
     (annotation(piece_size_px=0), "annotation entry 1", "bad entry", "piece_size_px"),
+    (annotation(decoys=[]), "pictures/1.png", "bad entry", "polygon for each of gap and slider"),
+    (
+        annotation(decoys=[], segmentation={"counts": "x"}),
+        "pictures/1.png",
+        "bad entry",
+        "has decoys",
+    ),
+    (annotation(decoys=[[1, 2, 3, 4, 5]]), "annotation entry 1", "bad entry", "three points"),
+    (annotation(decoys=[[1, 2, 3, 4, 5, 1e9]]), "annotation entry 1", "bad entry", "decoys"),
     (points(60, 20, 2, 9, 9, 2), "pictures/1.png", "point outside", "slider at (59.5, 19.5)"),
     (points(9, 9, 2, 9, 40, 2), "pictures/1.png", "point outside", "gap at (8.5, 39.5)"),
     (points(9, 9, 2, -0.01, 9, 2), "pictures/1.png", "point outside", "gap at (-0.51"),

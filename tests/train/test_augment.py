@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.train.fakes import sample
+from tests.train.fakes import outlined, sample
 from train.augment import UNCHANGED, augment, colour_matrix
 from train.canvas import Item, prepare
 from train.config import AugmentationConfig
@@ -51,7 +51,7 @@ def marked(
     size: tuple[int, int], gap: tuple[float, float], slider: tuple[float, float], scale: int
 ) -> Item:
     """A canvas with a soft red spot exactly at the gap and a green one at the slider."""
-    canvas, truth = prepare(sample(gap, slider, 20.0, size=size), scale)
+    canvas, truth, shapes = prepare(sample(gap, slider, 20.0, size=size), scale)
     values = facts(truth)
     y, x = np.mgrid[: canvas.shape[0], : canvas.shape[1]]
     canvas = canvas.copy()
@@ -59,7 +59,7 @@ def marked(
     for channel, name in ((0, "gap"), (1, "slider")):
         squared = (x - values[f"{name}_x"]) ** 2 + (y - values[f"{name}_y"]) ** 2
         canvas[..., channel] = np.rint(255 * np.exp(-squared / (2 * 2.0**2)))
-    return canvas, truth
+    return canvas, truth, shapes
 
 
 def centroid(plane: np.ndarray) -> np.ndarray:
@@ -78,8 +78,8 @@ def test_the_marker_is_where_the_truth_says(
     seed: int, size: tuple[int, int], scale: int, places: tuple[float, ...]
 ) -> None:
     gap, slider = ((a * size[0], b * size[1]) for a, b in (places[:2], places[2:]))
-    canvas, truth = marked(size, gap, slider, scale)
-    moved, said = augment(canvas, truth, GEOMETRY, np.random.default_rng(seed))
+    canvas, truth, shapes = marked(size, gap, slider, scale)
+    moved, said, _ = augment(canvas, truth, shapes, GEOMETRY, np.random.default_rng(seed))
     values = facts(said)
     for channel, name in ((0, "gap"), (1, "slider")):
         point = np.array([values[f"{name}_x"], values[f"{name}_y"]])
@@ -90,11 +90,31 @@ def test_the_marker_is_where_the_truth_says(
             np.testing.assert_allclose(centroid(moved[..., channel].astype(float)), point, atol=0.1)
 
 
+@pytest.mark.parametrize("scale", [1, 2])
+def test_shapes_move_with_their_points(scale: int) -> None:
+    one = outlined(sample((230.0, 90.0), (90.0, 90.0), size=(340, 190), piece_size_px=40.0))
+    canvas, truth, shapes = prepare(one, scale)
+    i, j = np.mgrid[: shapes.shape[0], : shapes.shape[1]]
+    for seed in range(8):
+        _, said, turned = augment(canvas, truth, shapes, GEOMETRY, np.random.default_rng(seed))
+        assert not np.array_equal(turned, shapes)
+        values = facts(said)
+        for kind, name in enumerate(("gap", "slider")):
+            point = np.array([values[f"{name}_x"], values[f"{name}_y"]])
+            away = values["size_x"] / 2 + 4
+            if not np.all((point > away) & (point < np.array(canvas.shape[1::-1]) - 1 - away)):
+                continue  # a part of the disc was cut off
+            cover = turned[..., kind] / 255
+            found = np.array([(cover * j).sum(), (cover * i).sum()]) / cover.sum() * 4 + 1.5
+            np.testing.assert_allclose(found, point, atol=0.4)
+            assert cover.sum() * 16 == pytest.approx(np.pi * (values["size_x"] / 2) ** 2, rel=0.06)
+
+
 def test_geometry_is_really_drawn_and_sizes_follow() -> None:
-    canvas, truth = marked((340, 190), (200, 90), (60, 90), 1)
+    canvas, truth, shapes = marked((340, 190), (200, 90), (60, 90), 1)
     factors, turned = [], []
     for seed in range(20):
-        moved, said = augment(canvas, truth, GEOMETRY, np.random.default_rng(seed))
+        moved, said, _ = augment(canvas, truth, shapes, GEOMETRY, np.random.default_rng(seed))
         before, after = facts(truth), facts(said)
         factor = after["size_x"] / before["size_x"]
         apart = np.hypot(after["gap_x"] - after["slider_x"], after["gap_y"] - after["slider_y"])
@@ -119,7 +139,7 @@ def test_geometry_is_really_drawn_and_sizes_follow() -> None:
 @given(seed=st.integers(0, 2**32), angle=st.floats(-45, 45))
 def test_the_angle_stays_that_of_the_gap_against_the_piece(seed: int, angle: float) -> None:
     """Two bars through the points, the gap's turned by the truth: measured after the transform."""
-    canvas, truth = prepare(sample((230.0, 90.0), (90.0, 90.0), angle, size=(340, 190)))
+    canvas, truth, shapes = prepare(sample((230.0, 90.0), (90.0, 90.0), angle, size=(340, 190)))
     canvas, values = np.zeros_like(canvas), facts(truth)
     for channel, name, degrees in ((0, "gap", angle), (1, "slider", 0.0)):
         at = np.array([values[f"{name}_x"], values[f"{name}_y"]])
@@ -131,7 +151,7 @@ def test_the_angle_stays_that_of_the_gap_against_the_piece(seed: int, angle: flo
         canvas[..., channel] = plane
     canvas[..., 3] = 255
     config = only(random_rotate=(-20.0, 20.0), random_scale=(0.9, 1.1))
-    moved, said = augment(canvas, truth, config, np.random.default_rng(seed))
+    moved, said, _ = augment(canvas, truth, shapes, config, np.random.default_rng(seed))
     directions = []
     for channel in (0, 1):
         y, x = np.nonzero(moved[..., channel] > 128)
@@ -144,38 +164,40 @@ def test_the_angle_stays_that_of_the_gap_against_the_piece(seed: int, angle: flo
 
 @pytest.mark.parametrize("scale", [1, 2])
 def test_the_canvas_turns_and_grows_about_its_centre(scale: int) -> None:
-    canvas, truth = prepare(sample((255.5, 127.5), None, 20.0, size=(512, 256)), scale)
+    canvas, truth, shapes = prepare(sample((255.5, 127.5), None, 20.0, size=(512, 256)), scale)
     config = only(random_rotate=(10.0, 20.0), random_scale=(0.7, 0.8))
-    values = facts(augment(canvas, truth, config, np.random.default_rng(0))[1])
+    values = facts(augment(canvas, truth, shapes, config, np.random.default_rng(0))[1])
     middle = ((512 / scale - 1) / 2, (256 / scale - 1) / 2)
     assert (values["gap_x"], values["gap_y"]) == pytest.approx(middle, abs=1e-3)
 
 
 def test_a_point_at_the_border_never_leaves_the_canvas() -> None:
-    canvas, truth = prepare(sample((511.4, 255.4), (-0.5, -0.5), size=(512, 256)))
+    canvas, truth, shapes = prepare(sample((511.4, 255.4), (-0.5, -0.5), size=(512, 256)))
     for seed in range(30):
-        _, said = augment(canvas, truth, GEOMETRY, np.random.default_rng(seed))
+        _, said, _ = augment(canvas, truth, shapes, GEOMETRY, np.random.default_rng(seed))
         values = facts(said)
         for name in ("gap", "slider"):
             assert -0.5 <= values[f"{name}_x"] < 511.5
             assert -0.5 <= values[f"{name}_y"] < 255.5
     outward = only(random_scale=(1.2, 1.2))
-    unmoved, same = augment(canvas, truth, outward, np.random.default_rng(0))
+    unmoved, same, _ = augment(canvas, truth, shapes, outward, np.random.default_rng(0))
     np.testing.assert_array_equal(unmoved, canvas)
     np.testing.assert_array_equal(same, truth)
 
 
 def test_points_that_are_not_there_stay_as_they_were() -> None:
-    canvas, truth = prepare(sample(None, (40.0, 90.0), None, "negative"))
-    _, said = augment(canvas, truth, GEOMETRY, np.random.default_rng(3))
+    canvas, truth, shapes = prepare(sample(None, (40.0, 90.0), None, "negative"))
+    _, said, _ = augment(canvas, truth, shapes, GEOMETRY, np.random.default_rng(3))
     assert said[:2].tolist() == truth[:2].tolist()
     assert said[2:4].tolist() != truth[2:4].tolist()
 
 
 @pytest.mark.parametrize("scale", [1, 2])
 def test_pixels_of_the_configuration_are_those_of_the_whole_canvas(scale: int) -> None:
-    canvas, truth = prepare(sample(), scale)
-    shifted = augment(canvas, truth, only(random_translate=(20.0, 20.0)), np.random.default_rng(0))
+    canvas, truth, shapes = prepare(sample(), scale)
+    shifted = augment(
+        canvas, truth, shapes, only(random_translate=(20.0, 20.0)), np.random.default_rng(0)
+    )
     before, after = facts(truth), facts(shifted[1])
     for name in ("gap_x", "gap_y", "slider_x", "slider_y"):
         assert after[name] - before[name] == pytest.approx(20 / scale)
@@ -185,10 +207,11 @@ def test_pixels_of_the_configuration_are_those_of_the_whole_canvas(scale: int) -
 
 @pytest.mark.parametrize("config", [UNCHANGED, only()])
 def test_what_is_switched_off_changes_nothing(config: AugmentationConfig) -> None:
-    canvas, truth = prepare(sample())
-    same, said = augment(canvas, truth, config, np.random.default_rng(1))
+    canvas, truth, shapes = prepare(outlined(sample()))
+    same, said, still = augment(canvas, truth, shapes, config, np.random.default_rng(1))
     np.testing.assert_array_equal(same, canvas)
     np.testing.assert_array_equal(said, truth)
+    np.testing.assert_array_equal(still, shapes)
 
 
 @pytest.mark.parametrize(
@@ -212,10 +235,11 @@ def test_looks_change_the_picture_part_alone_and_no_truth(
     colours = np.random.default_rng(0).integers(0, 256, (12, 20, 3), np.uint8)
     one = sample(size=(300, 190), piece_size_px=30.0)
     one.picture[:] = cv2.resize(colours, (300, 190))
-    canvas, truth = prepare(one, scale)
+    canvas, truth, shapes = prepare(one, scale)
     before = canvas.copy()
     results = [
-        augment(canvas, truth, only(**change), np.random.default_rng(seed))[0] for seed in (1, 1, 2)
+        augment(canvas, truth, shapes, only(**change), np.random.default_rng(seed))[0]
+        for seed in (1, 1, 2)
     ]
     np.testing.assert_array_equal(canvas, before)
     np.testing.assert_array_equal(results[0], results[1])
@@ -228,36 +252,38 @@ def test_looks_change_the_picture_part_alone_and_no_truth(
 
 def test_a_decoy_is_dark_and_clear_of_both_points() -> None:
     one = sample((200.0, 90.0), (40.0, 90.0), piece_size_px=40.0)
-    canvas, truth = prepare(one)
+    canvas, truth, shapes = prepare(outlined(one))
     values, size = facts(truth), facts(truth)["size_x"]
     pasted = 0
     for seed in range(20):
-        changed = augment(canvas, truth, only(confusing_gap_prob=1.0), np.random.default_rng(seed))[
-            0
-        ]
+        rng = np.random.default_rng(seed)
+        changed, _, said = augment(canvas, truth, shapes, only(confusing_gap_prob=1.0), rng)
         y, x = np.nonzero(np.any(changed != canvas, axis=2))
         if not len(x):
             continue
         pasted += 1
         assert changed[y, x, :3].mean() < canvas[y, x, :3].mean()
+        # It joins the decoys, and nothing else: what it covers grew dark, but for its soft edge.
+        dark = np.any(changed != canvas, axis=2).reshape(64, 4, 128, 4).mean(axis=(1, 3))
+        np.testing.assert_array_equal(said[..., :2], shapes[..., :2])
+        assert said[..., 2].max() == 255
+        assert dark[said[..., 2] > 0].min() > 0
+        assert dark[said[..., 2] == 255].mean() > 0.95
         for name in ("gap", "slider"):
             away = np.maximum(np.abs(x - values[f"{name}_x"]), np.abs(y - values[f"{name}_y"]))
             assert away.min() > size / 2
     assert pasted >= 15
-    negative, truth = prepare(sample(None, (40.0, 90.0), None, "negative"))
+    negative, truth, shapes = prepare(sample(None, (40.0, 90.0), None, "negative"))
     config = only(confusing_gap_prob=1.0, gap_highlight_prob=1.0)
-    same = augment(negative, truth, config, np.random.default_rng(0))[0]
+    same = augment(negative, truth, shapes, config, np.random.default_rng(0))[0]
     np.testing.assert_array_equal(same, negative)
 
 
 def test_noise_has_the_strength_that_was_asked_for() -> None:
-    canvas, truth = prepare(sample(None, None, None, "negative"))
+    canvas, truth, shapes = prepare(sample(None, None, None, "negative"))
+    config, inside = only(gaussian_noise=0.05), canvas[..., 3] > 0
     deviations = [
-        np.std(
-            augment(canvas, truth, only(gaussian_noise=0.05), np.random.default_rng(seed))[0][
-                canvas[..., 3] > 0, :3
-            ].astype(float)
-        )
+        np.std(augment(canvas, truth, shapes, config, np.random.default_rng(seed))[0][inside, :3])
         for seed in range(30)
     ]
     assert max(deviations) <= 0.05 * 255 * 1.03

@@ -62,9 +62,9 @@ def test_a_slow_stage_is_the_one_that_is_named(
 ) -> None:
     _, sources = sources_of(tmp_path)
 
-    def slow(canvas: Any, truth: Any, *_: Any) -> Item:
+    def slow(canvas: Any, truth: Any, shapes: Any, *_: Any) -> Item:
         time.sleep(0.3)
-        return canvas, truth
+        return canvas, truth, shapes
 
     monkeypatch.setattr(benchmark, "augment", slow)
     stages = benchmark.stage_ms(sources, 2)

@@ -14,7 +14,7 @@ from train.targets import TRUTH_FIELDS
 
 def test_prepare_gives_the_canvas_and_the_truth_on_it() -> None:
     one = sample((200.0, 90.0), (40.0, 91.0), 30.0, size=(300, 200))
-    canvas, truth = prepare(one)
+    canvas, truth, _ = prepare(one)
     letterbox = Letterbox(300, 200)
     np.testing.assert_array_equal(canvas, letterbox.render(one.picture))
     fields = dict(zip(TRUTH_FIELDS, truth.tolist(), strict=True))
@@ -31,8 +31,8 @@ def test_a_small_canvas_is_the_mean_of_four_pixels_and_its_truth_is_in_its_pixel
     rng = np.random.default_rng(0)
     one = sample((200.0, 90.0), None, 30.0, size=(301, 190))
     one.picture[:] = rng.integers(0, 256, one.picture.shape, np.uint8)
-    large, truth = prepare(one)
-    small, said = prepare(one, 2)
+    large, truth, _ = prepare(one)
+    small, said, _ = prepare(one, 2)
     assert small.shape == canvas_shape(2) == (128, 256, 4)
     means = large.reshape(128, 2, 256, 2, 4).astype(float).mean(axis=(1, 3))
     assert np.abs(small - means).max() <= 0.5
@@ -49,8 +49,10 @@ def test_a_small_canvas_is_the_mean_of_four_pixels_and_its_truth_is_in_its_pixel
 
 def item(number: int, scale: int = 2) -> Item:
     rng = np.random.default_rng(number)
-    canvas = rng.integers(0, 256, canvas_shape(scale), np.uint8)
-    return canvas, rng.random(len(TRUTH_FIELDS), np.float32)
+    height, width, channels = canvas_shape(scale)
+    canvas = rng.integers(0, 256, (height, width, channels), np.uint8)
+    shapes = rng.integers(0, 256, (height // 4, width // 4, 3), np.uint8)
+    return canvas, rng.random(len(TRUTH_FIELDS), np.float32), shapes
 
 
 @pytest.mark.parametrize(("gib", "kept"), [(1.0, 5), (2.5 * 128 * 256 * 4 / 2**30, 2), (0.0, 0)])
@@ -61,18 +63,16 @@ def test_a_cache_makes_an_item_once_as_far_as_it_goes(gib: float, kept: int) -> 
     made: list[int] = []
     for _ in range(2):
         for number in range(5):
-            canvas, truth = cache.item(number, lambda n=number: made.append(n) or item(n))
-            np.testing.assert_array_equal(canvas, item(number)[0])
-            np.testing.assert_array_equal(truth, item(number)[1])
+            got = cache.item(number, lambda n=number: made.append(n) or item(n))
+            for ours, theirs in zip(got, item(number), strict=True):
+                np.testing.assert_array_equal(ours, theirs)
     assert sorted(made) == sorted([*range(5), *range(kept, 5)])
 
 
 def test_what_a_cache_hands_out_cannot_be_spoilt() -> None:
-    canvas, truth = CanvasCache(1, 1.0, 2).item(0, lambda: item(0))
-    with pytest.raises(ValueError, match="read-only"):
-        canvas[0, 0] = 0
-    with pytest.raises(ValueError, match="read-only"):
-        truth[0] = 0
+    for array in CanvasCache(1, 1.0, 2).item(0, lambda: item(0)):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
 
 
 def test_what_one_process_made_the_others_have() -> None:
@@ -84,5 +84,6 @@ def test_what_one_process_made_the_others_have() -> None:
     deadline = time.monotonic() + 30
     while os.waitpid(child, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
         time.sleep(0.01)
-    canvas, _ = cache.item(1, lambda: pytest.fail("made again"))
+    canvas, _, shapes = cache.item(1, lambda: pytest.fail("made again"))
     np.testing.assert_array_equal(canvas, item(1)[0])
+    np.testing.assert_array_equal(shapes, item(1)[2])

@@ -159,6 +159,27 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
     refuses(tmp_path, "cannot be read")
 
 
+def test_weights_without_a_shape_head_start_it_afresh(
+    saved: tuple[TrainState, Path], tmp_path: Path
+) -> None:
+    """As older checkpoints are: the head serves training alone."""
+    state, path = saved
+    assert state.ema is not None
+    content = checkpoint.load(path)
+    assert "shapes.weight" in content["model_state_dict"]
+    for weights in (content["model_state_dict"], content["ema_state_dict"]):
+        for name in [name for name in weights if "shapes." in name]:
+            del weights[name]
+    checkpoint.save(path, content)
+    model, _ = checkpoint.load_model(path)
+    assert model.shapes is not None
+    assert not model.shapes.weight.any()
+    assert torch.equal(model.head.out.weight, state.ema.module.head.out.weight)
+    fresh = TrainState(small_config(tmp_path), CPU)
+    fresh.start_from(path)
+    assert torch.equal(fresh.model.head.out.weight, model.head.out.weight)
+
+
 def test_another_networks_weights_are_refused(saved: tuple[TrainState, Path]) -> None:
     _, path = saved
     content = checkpoint.load(path)

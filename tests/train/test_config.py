@@ -65,6 +65,7 @@ def test_defaults_are_the_documented_ones() -> None:
     loss = Config().loss
     assert (loss.heatmap.alpha, loss.heatmap.beta, loss.heatmap.weight) == (2, 4, 1)
     assert (loss.offset.weight, loss.angle.weight) == (1, 0.5)
+    assert (loss.location.weight, loss.shape.weight, loss.centre.weight) == (1, 3, 1)
     assert Config().validation.interval == 1
     kept = Config().checkpoints.model_dump(exclude={"save_dir"})
     assert kept == {"save_interval": 1, "keep_last": 5, "save_best": True, "save_minutes": 30}
@@ -162,6 +163,13 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
             "data={dataset: a, validation_dataset: b, plain_share: 0.5}",
             ["plain_share", "not generated"],
         ),
+        (
+            "data={dataset: a, validation_dataset: b, emphases: [{share: 0.5}]}",
+            ["emphases", "not generated"],
+        ),
+        ("data.emphases=[{share: 0.7}, {share: 0.4}]", ["emphases", "1.1, more than 1"]),
+        ("data.emphases=[{share: 0.7, needs: []}]", ["emphases", "needs"]),
+        ("loss.shape.weight=-1", ["loss.shape.weight", "-1"]),
         ("training.batch_size='16'", ["training.batch_size", "'16'", "integer"]),
         ("training.batch_size=0", ["training.batch_size", "0", "greater than or equal to 1"]),
         ("training.batch_size=16.5", ["training.batch_size", "16.5", "integer"]),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 from tests.train.datasets import labels_of, write_dataset
 from tests.train.fakes import FakePictures
-from train import annotations, data
+from train import annotations, data, generated
 from train.annotations import load_pictures
 from train.augment import augment
 from train.config import AugmentationConfig, Config, ConfigError, parse_config
@@ -63,12 +64,37 @@ def test_generated_pictures_follow_the_augmentation_section() -> None:
     on_canvas = AugmentationConfig(
         confusing_gap_prob=0, perlin_noise_prob=0, gap_highlight_prob=0, gap_rotation_prob=1.0
     )
-    canvas, truth = data.prepare(render(3, 5, options))
+    item = data.prepare(render(3, 5, options))
     rng = np.random.default_rng([3, 1, 5, 1])
-    assert same(training[1, 1], augment(canvas, truth, on_canvas, rng))
-    assert not np.array_equal(training[1, 1][0], canvas)
+    assert same(training[1, 1], augment(*item, on_canvas, rng))
+    assert not np.array_equal(training[1, 1][0], item[0])
     expected = data.prepare(render(3 + data.VALIDATION_SEED, 1))
     assert same(validation[0, 1], expected)
+
+
+def test_emphases_take_their_shares_of_the_training_pictures() -> None:
+    emphases = [
+        {"share": 0.3, "require": ["star", "heart"]},
+        {"share": 0.2, "piece_height": [0.4, 0.5]},
+    ]
+    one = config(seed=6, pictures_per_epoch=1000, emphases=emphases, plain_share=0.25)
+    training, validation = data.sources(one)
+    assert isinstance(training, GeneratedPictures)
+    chosen = [training.options_of(number) for number in range(2000)]
+    plain = SynthOptions(plain_probability=0.25)
+    shares = {
+        replace(plain, require=frozenset({"star", "heart"})): 0.3,
+        replace(plain, piece_height=(0.4, 0.5)): 0.2,
+        plain: 0.5,
+    }
+    for options, share in shares.items():
+        assert chosen.count(options) / 2000 == pytest.approx(share, abs=0.04)
+    number = chosen.index(next(iter(shares)))
+    expected = render(6, number, chosen[number])
+    assert expected.families["shape"] in ("star", "heart")
+    assert same(training[divmod(number, 1000)], data.prepare(expected))
+    assert isinstance(validation, GeneratedPictures)
+    assert {validation.options_of(number) for number in range(50)} == {SynthOptions()}
 
 
 def test_perlin_noise_comes_as_often_as_asked() -> None:
@@ -159,7 +185,7 @@ def test_a_cache_changes_nothing_but_the_time(
 def test_a_cache_keeps_generated_validation_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     _, validation = data.sources(config(cache=True, validation_pictures=2))
     first = [validation[0, position] for position in range(2)]
-    monkeypatch.setattr(data, "render", lambda *_: pytest.fail("drawn again"))
+    monkeypatch.setattr(generated, "render", lambda *_: pytest.fail("drawn again"))
     assert all(same(validation[0, position], first[position]) for position in range(2))
 
 
@@ -210,13 +236,13 @@ class Numbers(Source):
     def __getitem__(self, key: tuple[int, int]) -> data.Item:
         truth = np.zeros(len(TRUTH_FIELDS), np.float32)
         truth[:2] = key
-        return np.zeros((2, 2, 4), np.uint8), truth
+        return np.zeros((4, 4, 4), np.uint8), truth, np.zeros((1, 1, 3), np.uint8)
 
 
 def keys(*arguments: Any, **options: Any) -> list[list[tuple[int, int]]]:
     batches = data.loader(Numbers(), *arguments, workers=0, **options)
     assert len(batches) == len(list(batches))
-    return [[(int(t[0]), int(t[1])) for t in truth] for _, truth in batches]
+    return [[(int(t[0]), int(t[1])) for t in truth] for _, truth, _ in batches]
 
 
 def test_positions_run_over_the_epochs() -> None:
@@ -246,9 +272,9 @@ def test_every_picture_of_a_validation_goes_to_one_rank() -> None:
 def test_batches_come_in_order_whatever_the_workers(workers: int) -> None:
     source = FakePictures(pictures_per_epoch=6)
     batches = list(data.loader(source, 3, 10, 3, workers))
-    assert [len(truth) for _, truth in batches] == [3, 3, 1]
+    assert [len(truth) for _, truth, _ in batches] == [3, 3, 1]
     assert batches[0][0].shape == (3, 256, 512, 4)
-    truths = torch.cat([truth for _, truth in batches]).numpy()
+    truths = torch.cat([truth for _, truth, _ in batches]).numpy()
     expected = np.stack([source[divmod(i, 6)][1] for i in range(3, 10)])
     np.testing.assert_array_equal(truths, expected)
 

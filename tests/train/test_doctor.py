@@ -11,13 +11,13 @@ from torch import Tensor
 
 from tests.train.fakes import FakePictures
 from tests.train.small import small_config
-from train import checks, data, doctor, losses, step
+from train import checks, data, doctor, learning, losses, step
 from train.checks import Finding
-from train.config import Config, dump_config
+from train.config import Config, LossConfig, dump_config
+from train.data import Batch
 from train.model import activate
 from train.source import Source
 from train.state import TrainState
-from train.step import Batch
 from train.targets import Targets, encode
 
 SIZE = (32, 64)
@@ -27,8 +27,8 @@ STEPS = 100
 @pytest.fixture
 def batch() -> Batch:
     source = FakePictures(8, canvas_scale=2)
-    canvas, truth = next(iter(data.loader(source, 0, 8, 8, 0)))
-    return canvas, truth
+    canvas, truth, shapes = next(iter(data.loader(source, 0, 8, 8, 0)))
+    return canvas, truth, shapes
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def state(config: Config) -> TrainState:
 
 
 def few(batch: Batch) -> Batch:
-    return batch[0][:2], batch[1][:2]
+    return batch[0][:2], batch[1][:2], batch[2][:2]
 
 
 def swapped(truth: Tensor) -> Tensor:
@@ -59,12 +59,12 @@ def test_a_healthy_training_passes_every_check(config: Config) -> None:
     findings = doctor.examine(config, FakePictures(8, canvas_scale=2), STEPS)
     assert [f for f in findings if not f.passed] == []
     assert not any(f.advice for f in findings)
-    assert len(findings) == 8
+    assert len(findings) == 9
     assert doctor.text(findings).endswith("all well")
 
 
 def test_swapped_x_and_y_in_the_labels(batch: Batch) -> None:
-    canvas, truth = batch
+    canvas, truth, _ = batch
     assert checks.check_labels(canvas, truth).passed
     found = checks.check_labels(canvas, swapped(truth))
     assert not found.passed
@@ -82,7 +82,7 @@ def test_swapped_x_and_y_in_the_labels(batch: Batch) -> None:
     ],
 )
 def test_labels_out_of_range(batch: Batch, column: int, value: float, seen: str) -> None:
-    canvas, truth = batch
+    canvas, truth, _ = batch
     truth[3, column] = value
     found = checks.check_labels(canvas, truth)
     assert not found.passed
@@ -91,7 +91,7 @@ def test_labels_out_of_range(batch: Batch, column: int, value: float, seen: str)
 
 
 def test_swapped_labels_are_seen_where_all_stay_inside(batch: Batch) -> None:
-    canvas, truth = batch
+    canvas, truth, _ = batch
     canvas[..., 3] = 255
     truth[:, :4] = torch.tensor([90.0, 20.0, 25.0, 20.0])
     assert checks.check_labels(canvas, truth).passed
@@ -102,7 +102,7 @@ def test_swapped_labels_are_seen_where_all_stay_inside(batch: Batch) -> None:
 
 
 def test_a_point_on_the_padding_is_out_of_range(batch: Batch) -> None:
-    canvas, truth = batch
+    canvas, truth, _ = batch
     canvas[2, :, :, 3] = 0
     assert "2 of 16 points lie outside" in checks.check_labels(canvas, truth).seen
 
@@ -176,15 +176,58 @@ def test_a_loss_that_reads_the_wrong_channels(
     channels: list[int],
     named: str,
 ) -> None:
-    assert checks.check_losses(batch[1], SIZE, config.loss).passed
+    assert checks.check_losses(batch, config.loss).passed
     monkeypatch.setattr(
         checks,
         "compute_losses",
         lambda raw, *rest: losses.compute_losses(raw[:, channels], *rest),
     )
-    found = checks.check_losses(batch[1], SIZE, config.loss)
+    found = checks.check_losses(batch, config.loss)
     assert not found.passed
     assert named in found.seen
+
+
+@pytest.mark.parametrize(
+    ("channels", "named"), [([1, 0, 2, 3, 4, 5, 6], "shape"), ([0, 1, 2, 4, 3, 5, 6], "centre")]
+)
+def test_a_loss_that_reads_the_wrong_maps_of_shapes(
+    batch: Batch,
+    config: Config,
+    monkeypatch: pytest.MonkeyPatch,
+    channels: list[int],
+    named: str,
+) -> None:
+    monkeypatch.setattr(
+        checks,
+        "compute_losses",
+        lambda raw, maps, *rest: losses.compute_losses(raw, maps[:, channels], *rest),
+    )
+    found = checks.check_losses(batch, config.loss)
+    assert not found.passed
+    assert named in found.seen
+
+
+@pytest.mark.parametrize("wrong", ["exchanged", "elsewhere"])
+def test_shapes_that_do_not_lie_about_their_points(batch: Batch, wrong: str) -> None:
+    canvas, truth, shapes = batch
+    assert checks.check_shapes(batch).seen == "16 shapes lie about their points"
+    other = shapes[..., [1, 0, 2]] if wrong == "exchanged" else shapes.roll(20, dims=2)
+    found = checks.check_shapes((canvas, truth, other))
+    assert not found.passed
+    assert found.seen.startswith("16 of 16 shapes")
+
+
+def test_without_outlines_the_shape_head_is_no_defect(
+    state: TrainState, batch: Batch, config: Config
+) -> None:
+    canvas, truth, shapes = few(batch)
+    unknown = canvas, truth, torch.zeros_like(shapes)
+    assert checks.check_shapes(unknown).passed
+    assert checks.check_losses(unknown, config.loss).passed
+    of_losses, of_parts = learning.check_gradients(state, unknown)
+    assert of_losses.passed
+    assert of_parts.passed
+    assert "shapes" not in of_parts.seen
 
 
 def test_outputs_out_of_range(
@@ -217,7 +260,7 @@ def test_dead_outputs(state: TrainState, batch: Batch, value: float, seen: str) 
 )
 def test_a_frozen_part(state: TrainState, batch: Batch, part: str, named: str) -> None:
     state.model.get_submodule(part).requires_grad_(False)
-    of_losses, of_parts = checks.check_gradients(state, few(batch))
+    of_losses, of_parts = learning.check_gradients(state, few(batch))
     assert of_losses.passed
     assert not of_parts.passed
     assert named in of_parts.seen + of_parts.advice
@@ -229,20 +272,20 @@ def cut_off(component: str) -> Callable[..., dict[str, Tensor]]:
 
     def compute(raw: Tensor, *rest: object) -> dict[str, Tensor]:
         found = losses.compute_losses(raw, *rest)
-        weights = {"heatmap": 1.0, "location": 0.5, "offset": 1.0, "angle": 0.5}
+        weight = getattr(LossConfig(), component).weight
         lost = found[component]
         held = lost.detach() + 0 * raw.sum()
-        return found | {component: held, "loss": found["loss"] - weights[component] * (lost - held)}
+        return found | {component: held, "loss": found["loss"] - weight * (lost - held)}
 
     return compute
 
 
-@pytest.mark.parametrize("component", ["heatmap", "location", "offset", "angle"])
+@pytest.mark.parametrize("component", LossConfig.model_fields)
 def test_a_frozen_component_has_no_gradient(
     state: TrainState, batch: Batch, monkeypatch: pytest.MonkeyPatch, component: str
 ) -> None:
-    monkeypatch.setattr(checks, "compute_losses", cut_off(component))
-    of_losses, _ = checks.check_gradients(state, few(batch))
+    monkeypatch.setattr(learning, "compute_losses", cut_off(component))
+    of_losses, _ = learning.check_gradients(state, few(batch))
     assert not of_losses.passed
     assert of_losses.advice.startswith(f"{component}:")
 
@@ -250,7 +293,7 @@ def test_a_frozen_component_has_no_gradient(
 def test_a_component_that_weighs_nothing_is_no_defect(tmp_path: Path, batch: Batch) -> None:
     config = small_config(tmp_path, data={"canvas_scale": 2}, loss={"angle": {"weight": 0.0}})
     state = TrainState(doctor.by_heart(config, 2, STEPS), torch.device("cpu"))
-    of_losses, _ = checks.check_gradients(state, few(batch))
+    of_losses, _ = learning.check_gradients(state, few(batch))
     assert of_losses.passed
     assert "angle" not in of_losses.seen
 
@@ -258,16 +301,16 @@ def test_a_component_that_weighs_nothing_is_no_defect(tmp_path: Path, batch: Bat
 def test_a_stuck_component_is_named(
     state: TrainState, batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(step, "compute_losses", cut_off("angle"))
-    moves = by_name(checks.check_learning(state, few(batch), 40))["loss components move"]
+    monkeypatch.setattr(step, "compute_losses", cut_off("centre"))
+    moves = by_name(learning.check_learning(state, few(batch), 40))["loss components move"]
     assert not moves.passed
-    assert moves.seen.startswith("stuck: angle (")
+    assert moves.seen.startswith("stuck: centre (")
 
 
 def test_an_exploding_gradient(state: TrainState, batch: Batch) -> None:
     with torch.no_grad():
         state.model.head.out.weight.mul_(1e6)
-    of_losses, of_parts = checks.check_gradients(state, few(batch))
+    of_losses, of_parts = learning.check_gradients(state, few(batch))
     assert not of_losses.passed
     assert not of_parts.passed
     assert "explodes" in of_parts.advice
@@ -281,7 +324,7 @@ def test_a_loss_that_is_not_finite_is_a_finding(
         return found | {"offset": found["offset"] * float("inf")}
 
     monkeypatch.setattr(step, "compute_losses", infinite)
-    (found,) = checks.check_learning(state, few(batch), 5)
+    (found,) = learning.check_learning(state, few(batch), 5)
     assert not found.passed
     assert "offset" in found.seen
 
@@ -291,7 +334,7 @@ def test_a_decode_that_does_not_fit_is_seen_after_learning(
 ) -> None:
     """What the round trip cannot see, because the network learned it: training exchanged points."""
     monkeypatch.setattr(step, "encode", EXCHANGED)
-    learned = by_name(checks.check_learning(state, few(batch), STEPS))["learning one batch"]
+    learned = by_name(learning.check_learning(state, few(batch), STEPS))["learning one batch"]
     assert not learned.passed
     assert "decode does not undo" in learned.advice
 

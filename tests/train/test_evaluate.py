@@ -171,7 +171,7 @@ def test_a_checkpoint_answers_as_its_network(
     """Its maps are overwritten by peaks at the truth, in whatever size it computes them."""
     one = sample()
     locator = CheckpointLocator(best(canvas_scale))
-    canvas, truth = prepare(one, canvas_scale)
+    canvas, truth, _ = prepare(one, canvas_scale)
 
     def perfect(batch: torch.Tensor) -> torch.Tensor:
         given = (batch[0].permute(1, 2, 0) * 255).round().byte().numpy()

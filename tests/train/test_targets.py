@@ -55,7 +55,7 @@ def test_a_small_canvas_encodes_and_decodes_alike(size: tuple[int, int]) -> None
         y = rng.uniform(-0.5, size[1] - 0.5)
         points = np.array([(x, y) for x in rng.uniform(-0.5, size[0] - 0.5, 2)])
         one = sample(tuple(points[0]), tuple(points[1]), 20.0, size=size)
-        canvas, truth = prepare(one, 2)
+        canvas, truth, _ = prepare(one, 2)
         rows, columns = canvas.shape[0] // geometry.STRIDE, canvas.shape[1] // geometry.STRIDE
         targets = encode(torch.from_numpy(truth)[None], (rows, columns))
         assert targets.heatmap.shape == (1, 2, rows, columns)

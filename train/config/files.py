@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -127,8 +127,11 @@ _TYPES: dict[int | str, type[BaseModel]] = {
 def _siblings(location: tuple[int | str, ...]) -> str:
     section: type[BaseModel] = Config
     for part in location[:-1]:
+        if isinstance(part, int):
+            continue  # which of a list's sections, all of one class
         # A section of several types is not one class: the next part says which.
-        annotation = _TYPES.get(part) or section.model_fields[str(part)].annotation
-        if isinstance(annotation, type):
-            section = annotation
+        annotation = _TYPES.get(part) or section.model_fields[part].annotation
+        kind, *_ = get_args(annotation) or (annotation,)
+        if isinstance(kind, type):
+            section = kind
     return ", ".join(section.model_fields)

@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from train.config.strict import Blocks, Count, Fraction, NonNegative, Positive, Share, Strict
+from train.config.strict import (
+    Blocks,
+    Count,
+    Fraction,
+    NonNegative,
+    Positive,
+    Range,
+    Share,
+    Strict,
+)
 from train.config.training import TrainingConfig
 
 
@@ -51,7 +60,7 @@ class LocationLossConfig(Strict):
     """Cross-entropy over the cells of a map: which one, rather than how sure."""
 
     type: Literal["CrossEntropyLoss"] = "CrossEntropyLoss"
-    weight: NonNegative = 0.5
+    weight: NonNegative = 1.0
 
 
 class AngleLossConfig(Strict):
@@ -59,11 +68,29 @@ class AngleLossConfig(Strict):
     weight: NonNegative = 0.5
 
 
+class ShapeLossConfig(Strict):
+    """How much of each cell the gap, the piece and the decoys cover; of known outlines alone."""
+
+    type: Literal["BCEWithLogitsLoss"] = "BCEWithLogitsLoss"
+    weight: NonNegative = 3.0
+
+
+class CentreLossConfig(Strict):
+    """Where the gap's and the piece's point lies, said by every cell of the shape."""
+
+    type: Literal["L1Loss"] = "L1Loss"
+    weight: NonNegative = 1.0
+
+
 class LossConfig(Strict):
+    """The loss is the sum of these, each times its `weight`; 0 switches one off."""
+
     heatmap: HeatmapLossConfig = HeatmapLossConfig()
     location: LocationLossConfig = LocationLossConfig()
     offset: OffsetLossConfig = OffsetLossConfig()
     angle: AngleLossConfig = AngleLossConfig()
+    shape: ShapeLossConfig = ShapeLossConfig()
+    centre: CentreLossConfig = CentreLossConfig()
 
 
 class ValidationConfig(Strict):
@@ -97,12 +124,23 @@ class MonitorConfig(Strict):
     histogram_interval: Annotated[int, Field(ge=0)] = 10
 
 
+class EmphasisConfig(Strict):
+    """`share` of the training pictures: with these style families, pieces of these heights (as
+    fractions of the picture's; None: of any).
+    """
+
+    share: Share
+    require: tuple[str, ...] = ()
+    piece_height: Range | None = None
+
+
 class DataConfig(Strict):
     """Where pictures come from.
 
     Without `dataset` they are generated as they are needed, over the photographs in the folder
     `backgrounds` and procedural backgrounds. `leave_out` names style families that are never
-    shown; `plain_share` is the share of pictures that show nothing but the gap and the piece.
+    shown; `plain_share` is the share of pictures that show nothing but the gap and the piece;
+    `emphases` take their shares of the training pictures, the rest being of any style.
 
     With `dataset`, a folder with a COCO-keypoints `annotations.json` (or that file), its pictures
     are shown `pictures_per_epoch` at a time (None: all of them), shuffled anew every epoch;
@@ -125,17 +163,25 @@ class DataConfig(Strict):
     backgrounds: str | None = None
     leave_out: tuple[str, ...] = ()
     plain_share: Share = 0.0
+    emphases: tuple[EmphasisConfig, ...] = ()
     canvas_scale: Literal[1, 2] = 1
 
     @model_validator(mode="after")
     def _one_source(self) -> DataConfig:
         if (self.dataset is None) != (self.validation_dataset is None):
             raise ValueError("dataset and validation_dataset go together")
-        generator_only = ("backgrounds", "leave_out", "plain_share")
+        generator_only = ("backgrounds", "leave_out", "plain_share", "emphases")
         if self.dataset is not None and any(getattr(self, name) for name in generator_only):
             raise ValueError(
                 f"a dataset is not generated: {', '.join(generator_only)} do not apply"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> DataConfig:
+        together = sum(emphasis.share for emphasis in self.emphases)
+        if together > 1 + 1e-9:
+            raise ValueError(f"emphases: their shares make {together:g}, more than 1")
         return self
 
 

@@ -12,12 +12,16 @@ from train.model.backbone import RowBlocks, Stage
 from train.model.blocks import ConvNorm, RepConv, RowAttention, RowContext
 from train.model.fpn import LiteFPN
 from train.model.head import DualHead, activate
+from train.model.shapes import ShapeHead
 
 __all__ = ["KeypointNet", "activate", "build_model", "fold"]
 
 
 class KeypointNet(nn.Module):
-    """Stem, stages 2 to 4, LiteFPN, dropout and DualHead, as ``ModelConfig`` describes them."""
+    """Stem, stages 2 to 4, LiteFPN, dropout and DualHead, as ``ModelConfig`` describes them.
+
+    Beside the DualHead, ``shapes`` serves training alone; a folded network has none.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -34,17 +38,27 @@ class KeypointNet(nn.Module):
         self.fpn = LiteFPN(widths, config.fpn_width, point)
         self.dropout = nn.Dropout2d(config.dropout)
         self.head = DualHead(config.fpn_width, point)
+        self.shapes: ShapeHead | None = ShapeHead(config.fpn_width)
 
     def forward_raw(self, x: Tensor) -> Tensor:
         """Canvas f32 [B, 4, 256, 512] in 0..1 (R, G, B, mask) to raw f32 [B, 8, 64, 128]."""
-        branches = [self.stem(x)]
-        for stage in (self.stage2, self.stage3, self.stage4):
-            branches = stage(branches)
-        return self.head(self.dropout(self.fpn(branches)))
+        return self.head(self._features(x))
+
+    def forward_training(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """As ``forward_raw``, and the maps f32 [B, 7, 64, 128] of ``ShapeHead``."""
+        assert self.shapes is not None
+        features = self._features(x)
+        return self.head(features), self.shapes(features)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """As ``forward_raw``, then ``activate``."""
         return activate(self.forward_raw(x))
+
+    def _features(self, x: Tensor) -> Tensor:
+        branches = [self.stem(x)]
+        for stage in (self.stage2, self.stage3, self.stage4):
+            branches = stage(branches)
+        return self.dropout(self.fpn(branches))
 
     @staticmethod
     def activate(raw: Tensor) -> dict[str, Tensor]:
@@ -72,11 +86,12 @@ def build_model(config: ModelConfig) -> KeypointNet:
 
 
 def fold(model: KeypointNet) -> KeypointNet:
-    """An eval-mode copy in which every block is one convolution with a bias.
+    """An eval-mode copy in which every block is one convolution with a bias, without `shapes`.
 
     The outputs equal those of ``model.eval()`` to about 1e-4.
     """
     folded = copy.deepcopy(model).eval()
+    folded.shapes = None
     _fold_children(folded)
     return folded
 

@@ -146,7 +146,7 @@ class Board:
             self._writer.add_histogram(tag, finite, step)
 
 
-def activations(model: nn.Module, examples: Sequence[Example]) -> dict[str, Tensor]:
+def activations(model: KeypointNet, examples: Sequence[Example]) -> dict[str, Tensor]:
     """The outputs of every convolution and linear layer, by its name, on a few pictures.
 
     The network runs in eval mode: neither its statistics nor any random generator move on.
@@ -166,7 +166,7 @@ def activations(model: nn.Module, examples: Sequence[Example]) -> dict[str, Tens
     canvas = torch.from_numpy(np.stack([example.canvas for example in examples])).to(device)
     try:
         with torch.no_grad():
-            model.eval()(network_input(canvas))
+            model.eval().forward_training(network_input(canvas))
     finally:
         model.train(was_training)
         for hook in hooks:

@@ -89,6 +89,28 @@ def test_the_folded_network_gives_the_same_outputs(
 
 
 @torch.no_grad()
+def test_the_shape_head_is_there_for_training_alone(canvas: Tensor) -> None:
+    model = small_net()
+    assert model.shapes is not None
+    raw, maps = model.forward_training(canvas)
+    assert torch.equal(raw, model.forward_raw(canvas))
+    assert maps.shape == (2, 7, 64, 128)
+    assert not maps[:, 3:].any()
+    assert maps[:, :3].sigmoid().mean() == pytest.approx(0.052, abs=0.001)
+    model.shapes.weight.normal_(generator=torch.Generator().manual_seed(4))
+    seen: list[Tensor] = []
+    model.fpn.register_forward_hook(lambda _net, _input, out: seen.append(out))
+    maps = model.forward_training(canvas)[1]
+    expected = torch.einsum("oc,bchw->bohw", model.shapes.weight[:, :, 0, 0], seen[0])
+    expected[:, :3] -= 2.9
+    torch.testing.assert_close(maps, expected, atol=1e-4, rtol=1e-4)
+    folded = fold(model)
+    assert folded.shapes is None
+    assert not [name for name in folded.state_dict() if "shapes" in name]
+    assert model.shapes is not None
+
+
+@torch.no_grad()
 def test_outputs_have_the_documented_names_shapes_and_ranges(canvas: Tensor) -> None:
     model = small_net()
     model.head.out.weight.normal_(0, 3, generator=torch.Generator().manual_seed(5))
@@ -232,7 +254,8 @@ def test_dropout_changes_nothing_that_is_exported(canvas: Tensor) -> None:
 
 def test_gradients_reach_every_parameter(canvas: Tensor) -> None:
     model = small_net().train()
-    model.forward_raw(canvas).square().sum().backward()
+    raw, maps = model.forward_training(canvas)
+    (raw.square().sum() + maps.sum()).backward()
     missing = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert missing == []
 
