@@ -57,6 +57,14 @@ def run(
         state.start_from(weights)
     if resume is not None:
         state.restore(resume)
+    return train_to_the_end(state, training_source, validation_source, stop)
+
+
+def train_to_the_end(
+    state: TrainState, training_source: Source, validation_source: Source, stop: StopFlag
+) -> bool:
+    """The rest of a run from where `state` is; returns and raises as `run`."""
+    config = state.config
     folder = CheckpointFolder(config)
     with closing(_monitor(state, folder.path)) as monitor:
         _log_start(state)

@@ -11,9 +11,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from train import data, distributed
-from train.losses import compute_losses
 from train.state import TrainState
-from train.targets import encode
 
 Batch = tuple[Tensor, Tensor]
 
@@ -66,10 +64,10 @@ def train_step(state: TrainState, batches: Sequence[Batch], measure_update: bool
 def backward(state: TrainState, batch: Batch, share: float) -> dict[str, Tensor]:
     """Adds `share` of one batch's gradient to what is there; returns its losses."""
     canvas, truth = (tensor.to(state.device, non_blocking=True) for tensor in batch)
-    amp = state.autocast_dtype
+    amp, x = state.autocast_dtype, data.network_input(canvas)
     with torch.autocast(state.device.type, amp, enabled=amp is not None):
-        raw = state.network(data.network_input(canvas))
-    losses = compute_losses(raw, encode(truth, (raw.shape[2], raw.shape[3])), state.config.loss)
+        raw = state.network(x)
+    losses = state.losses(x, raw, truth)
     state.scaler.scale(losses["loss"] * share).backward()
     return {name: value.detach() for name, value in losses.items()}
 
