@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from runtime.geometry import Picture
 from runtime.timing import Latency, time_calls
 from runtime.trial import sample_picture
 from train.evaluate import evaluate
-from train.metrics import THRESHOLDS_PX, point_metrics
+from train.metrics import THRESHOLDS_PX, PointMetrics, point_metrics
 from train.outcomes import POINTS, Outcomes
 from train.picturesets import PictureSet
 from train.synth import DIFFICULTIES, Sample
@@ -28,7 +29,7 @@ REFERENCE = "fp32"
 RIGHT_WITHIN_PX = 5.0
 GALLERY = 10
 _CPU_BACKENDS = ("openvino", "onnxruntime")
-_LATENCY_S = 1.0
+LATENCY_S = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,6 @@ class Agreement:
     Attributes:
         outcomes: artefact name -> its answers; FP32's are among them.
         worst: artefact name -> the pictures whose answers lie farthest from FP32's.
-        latencies: artefact name -> of whole predictions of a 340 x 190 picture, here.
         sizes_mb: artefact name -> its largest file, in 10⁶ bytes.
         engines: artefact name -> facts about what ran it.
     """
@@ -58,7 +58,6 @@ class Agreement:
     fingerprint: str
     outcomes: dict[str, Outcomes]
     worst: dict[str, list[Apart]]
-    latencies: dict[str, Latency]
     sizes_mb: dict[str, float]
     engines: dict[str, dict[str, str | int]]
     figures: dict[str, dict[str, Any]] = field(init=False)
@@ -75,10 +74,10 @@ def runnable(bundle: Bundle) -> dict[str, tuple[str, str]]:
     """Artefacts that a CPU runs, by name -> the precision and backend that lead to each."""
     found = {}
     for name, artefact in bundle.manifest.artefacts.items():
-        for backend in _CPU_BACKENDS:
-            if backend in artefact.backends and name not in found:
-                if bundle.artefact(artefact.precision, backend) is artefact:
-                    found[name] = (artefact.precision, backend)
+        precision = artefact.precision
+        for backend in reversed(_CPU_BACKENDS):
+            if backend in artefact.backends and bundle.artefact(precision, backend) is artefact:
+                found[name] = (precision, backend)
     return found
 
 
@@ -94,9 +93,7 @@ def measure(bundle: Bundle, pictures: PictureSet, names: Sequence[str] = ()) -> 
     worst: dict[str, list[Apart]] = {name: [] for name in chosen}
     with ExitStack() as stack:
         locators = {
-            name: stack.enter_context(
-                Locator(precision, backend=backend, bundle=bundle.directory)
-            )
+            name: stack.enter_context(Locator(precision, backend=backend, bundle=bundle.directory))
             for name, (precision, backend) in chosen.items()
         }
         shown = tqdm(pictures.samples, total=pictures.count, desc=pictures.name, disable=None)
@@ -107,14 +104,19 @@ def measure(bundle: Bundle, pictures: PictureSet, names: Sequence[str] = ()) -> 
                 f"the pictures of {pictures.name!r} have fingerprint {fingerprint}, expected "
                 f"{pictures.fingerprint}: other photographs or library versions"
             )
-        timed = sample_picture()
-        latencies = {
-            name: time_calls(lambda one=locator: one.predict(timed), _LATENCY_S)
-            for name, locator in locators.items()
-        }
         engines = {name: locator.describe() for name, locator in locators.items()}
     sizes = {name: _largest_mb(bundle, name) for name in chosen}
-    return Agreement(pictures, fingerprint, outcomes, worst, latencies, sizes, engines)
+    return Agreement(pictures, fingerprint, outcomes, worst, sizes, engines)
+
+
+def latencies(bundle: Bundle, names: Iterable[str]) -> dict[str, Latency]:
+    """Of whole predictions of a 340 x 190 picture, here, about a second each."""
+    timed, found = sample_picture(), {}
+    for name in names:
+        precision, backend = runnable(bundle)[name]
+        with Locator(precision, backend=backend, bundle=bundle.directory) as locator:
+            found[name] = time_calls(partial(locator.predict, timed), LATENCY_S)
+    return found
 
 
 def _largest_mb(bundle: Bundle, name: str) -> float:
@@ -156,14 +158,17 @@ def _distance_px(a: Any, b: Any) -> float:
 
 def shifts_px(reference: Outcomes, other: Outcomes, point: str) -> NDArray[np.float64]:
     """f64 [N]: distances of one point's two answers; nan where it has no right answer."""
-    exists = reference.column(point).exists
-    if point == "gap":
-        exists = exists & ~reference.of_class("ambiguous")
     distances = [
         _distance_px(getattr(a.answer, point), getattr(b.answer, point))
         for a, b in zip(reference.cases, other.cases, strict=True)
     ]
-    return np.where(exists, np.array(distances, np.float64), np.nan)
+    return np.where(_asked(reference, point), np.array(distances, np.float64), np.nan)
+
+
+def _asked(outcomes: Outcomes, point: str) -> NDArray[np.bool_]:
+    """bool [N]: whether a picture has a right answer for the point."""
+    exists = outcomes.column(point).exists
+    return exists & ~outcomes.of_class("ambiguous") if point == "gap" else exists
 
 
 def compared(reference: Outcomes, other: Outcomes) -> dict[str, Any]:
@@ -209,10 +214,12 @@ def _figures(
     }
 
 
-def _metrics(outcomes: Outcomes, points: Sequence[str], chosen: NDArray[np.bool_]) -> Any:
-    columns = [outcomes.column(point) for point in points]
-    errors = [column.errors_px[chosen & column.exists] for column in columns]
-    trusted = [column.trusted[chosen & column.exists] for column in columns]
+def _metrics(outcomes: Outcomes, points: Sequence[str], chosen: NDArray[np.bool_]) -> PointMetrics:
+    errors, trusted = [], []
+    for point in points:
+        column, used = outcomes.column(point), chosen & _asked(outcomes, point)
+        errors.append(column.errors_px[used])
+        trusted.append(column.trusted[used])
     return point_metrics(np.concatenate(errors), np.concatenate(trusted))
 
 

@@ -140,9 +140,7 @@ def examined(bundle: Bundle, request: GateRequest) -> Manifest:
     gate.refuse_unless_passed(found, measured)
     manifest = bundle.manifest
     assert manifest.compression is not None
-    record = dataclasses.replace(
-        manifest.compression, gate=gate.gate_record(measured, limits)
-    )
+    record = dataclasses.replace(manifest.compression, gate=gate.gate_record(measured, limits))
     return dataclasses.replace(manifest, compression=record)
 
 

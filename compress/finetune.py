@@ -166,7 +166,9 @@ def fine_tune(source: Source, settings: QatSettings, folder: Path, resume: bool)
     training, validation = data.sources(config)
     config = resolved(config, device, training.pictures_per_epoch)
     net = quantized(source.folded, source.calibration, source.floating)
-    state = QatState(config, device, net, source.folded, settings.distillation, _facts(source, settings))
+    state = QatState(
+        config, device, net, source.folded, settings.distillation, _facts(source, settings)
+    )
     if resume:
         state.restore(folder / LAST)
     with stop_on_signals() as stop:

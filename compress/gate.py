@@ -32,7 +32,6 @@ FIGURES = frozenset(
 )
 
 
-
 @dataclass(frozen=True)
 class Check:
     """One tolerance and what was measured."""

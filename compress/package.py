@@ -72,6 +72,15 @@ def publish(
     return Bundle.open(output)
 
 
+def republish(bundle: Bundle, output: Path, examine: Callable[[Bundle], Manifest]) -> Bundle:
+    """Write a bundle to another folder; see `publish`. Raises BundleError for a damaged one too."""
+    files = _files_of(bundle)
+    with _replacing(output) as folder:
+        copied = write_bundle(folder, bundle.manifest, files)
+        write_bundle(folder, examine(copied), files)
+    return Bundle.open(output)
+
+
 def _write_answered(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
     """Write a bundle with every precision's answer for its golden picture, if it has one."""
     opened = write_bundle(folder, manifest, files)

@@ -1,8 +1,8 @@
 """Quantisation-aware training and a bundle of it: `python -m compress.qat ckpt.pth -o DIR`.
 
 Starts from post-training INT8, trains the folded network through its quantisers with training's
-losses and FP32 as the teacher, keeps the epoch with the lowest validation error, holds the result to
-the gate, and writes a bundle that `Locator(bundle=DIR)` loads. Ctrl-C lets the step finish;
+losses and FP32 as the teacher, keeps the epoch with the lowest validation error, holds the result
+to the gate, and writes a bundle that `Locator(bundle=DIR)` loads. Ctrl-C lets the step finish;
 `--resume` goes on from there.
 """
 

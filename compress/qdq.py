@@ -16,9 +16,11 @@ from nncf.torch.quantization.layers import SymmetricQuantizer
 from onnx_ir.passes import common
 from torch import Tensor, nn
 
-from compress.onnx_graphs import DEPLOYED_NAMES, OPSET, blank_canvas, deployed_facts, finished
 from compress.fakequant import RawNet, signed_activations
 from compress.graph import DeployedGraph
+from compress.onnx_graphs import DEPLOYED_NAMES, OPSET, blank_canvas, deployed_facts, finished
+
+_RESHAPING = ("Reshape", "Transpose")
 
 
 def qdq_onnx(net: RawNet, row_agreement: float, signed: bool) -> bytes:
@@ -74,12 +76,33 @@ def _tidied(model: onnx.ModelProto) -> onnx.ModelProto:
         common.RemoveUnusedNodesPass(),
     ):
         tidy(converted)
-    for node in converted.graph:
+    for node in list(converted.graph):
         if node.op_type == "Conv":
             weight, bias = node.inputs[1].producer(), node.inputs[2]
             stored = node.inputs[1] if weight is None else weight.inputs[0]
             _rename(converted.graph, stored, bias.name.removesuffix(".bias") + ".weight")
+            _requantize(converted.graph, node)
     return ir.serde.serialize_model(converted)
+
+
+def _requantize(graph: ir.Graph, conv: ir.Node) -> None:
+    """Quantise right before a convolution what was quantised before it was reshaped.
+
+    Its values are steps of that scale already, so nothing changes but that engines see that the
+    convolution can run in INT8.
+    """
+    node = conv.inputs[0].producer()
+    if node is None or node.op_type not in _RESHAPING:
+        return
+    while node is not None and node.op_type in _RESHAPING:
+        node = node.inputs[0].producer()
+    if node is None or node.op_type != "DequantizeLinear":
+        return
+    _, *scale_and_zero = node.inputs
+    quantize = ir.node("QuantizeLinear", [conv.inputs[0], *scale_and_zero])
+    dequantize = ir.node("DequantizeLinear", [quantize.outputs[0], *scale_and_zero])
+    graph.insert_before(conv, [quantize, dequantize])
+    conv.replace_input_with(0, dequantize.outputs[0])
 
 
 def _rename(graph: ir.Graph, value: ir.Value, name: str) -> None:

@@ -72,7 +72,9 @@ def _run(given: argparse.Namespace) -> str:
         max_false_abstention=given.max_false_abstention,
     )
     bundle = republish(Bundle.open(work / chosen), given.output, lambda b: examined(b, request))
-    return "\n".join([compared, f"kept: {chosen}", fitted, summary(bundle), f"report: {request.report}"])
+    return "\n".join(
+        [compared, f"kept: {chosen}", fitted, summary(bundle), f"report: {request.report}"]
+    )
 
 
 def _candidate(source: Source, int8: Int8, work: Path) -> Bundle:

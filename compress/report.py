@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from compress import figures
-from compress.agreement import REFERENCE, Agreement
+from compress.agreement import REFERENCE, Agreement, latencies
 from compress.gate import Check
 from compress.layers import IrModel, executed_layers, layer_table
 from compress.package import finite
 from runtime.bundle import Bundle
 from runtime.machine import this_machine
+from runtime.timing import Latency
 from train.metrics import THRESHOLDS_PX
 from train.report import markdown_table
 
@@ -25,15 +27,16 @@ def write(bundle: Bundle, measured: Agreement, checks: Sequence[Check], director
     Raises OSError for a folder that cannot be written.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    took = latencies(bundle, measured.outcomes)
     others = [name for name in measured.outcomes if name != REFERENCE]
     figures.save(figures.shift_histograms(measured, others), directory / "shifts.png")
     shown = [name for name in others if measured.worst[name]]
     for name in shown:
         figures.save(figures.worst(measured.worst[name]), directory / f"worst-{name}.png")
-    plain = json.dumps(_plain(bundle, measured, checks), indent=1, allow_nan=False)
+    plain = json.dumps(_plain(bundle, measured, checks, took), indent=1, allow_nan=False)
     (directory / "report.json").write_text(plain + "\n", "utf-8")
     path = directory / "report.md"
-    sections = _sections(bundle, measured, checks, shown)
+    sections = _sections(bundle, measured, checks, shown, took)
     path.write_text("\n\n".join(sections) + "\n", "utf-8")
     return path
 
@@ -45,7 +48,7 @@ def one_line(name: str, of_artefact: Mapping[str, Any]) -> str:
     return f"{name:<10}{values}"
 
 
-def readme_rows(measured: Agreement) -> str:
+def readme_rows(measured: Agreement, took: Mapping[str, Latency]) -> str:
     """The README's table rows: accuracy by point, then latency, of every artefact."""
     rows = []
     for name, of_artefact in measured.figures.items():
@@ -53,7 +56,7 @@ def readme_rows(measured: Agreement) -> str:
         for point in of_artefact["points"].values():
             shares = [_share(point[f"accuracy_{px}px"]) for px in THRESHOLDS_PX[:3]]
             cells += [f"{_number(point['mae_px'], 1)} px", *shares]
-        latency = measured.latencies[name]
+        latency = took[name]
         rows.append([*cells, f"{latency.p50_ms:.2f} ms", f"{latency.p95_ms:.2f}"])
     head = [f"{measured.pictures.name}, {measured.pictures.count:,} pictures"]
     for point in ("gap", "piece"):
@@ -61,17 +64,18 @@ def readme_rows(measured: Agreement) -> str:
     return markdown_table([*head, "p50", "p95"], rows)
 
 
-def _plain(bundle: Bundle, measured: Agreement, checks: Sequence[Check]) -> dict[str, Any]:
-    latencies = {name: vars(latency) for name, latency in measured.latencies.items()}
+def _plain(
+    bundle: Bundle, measured: Agreement, checks: Sequence[Check], took: Mapping[str, Latency]
+) -> dict[str, Any]:
     document: dict[str, Any] = finite(
         {
             "testset": measured.pictures.name,
             "pictures": measured.pictures.count,
             "fingerprint": measured.fingerprint,
             "passed": all(check.passed for check in checks),
-            "checks": [vars(check) | {"passed": check.passed} for check in checks],
+            "checks": [asdict(check) | {"passed": check.passed} for check in checks],
             "artefacts": measured.figures,
-            "latency_ms": latencies,
+            "latency_ms": {name: asdict(latency) for name, latency in took.items()},
             "engines": measured.engines,
             "processor": this_machine().processor,
             "worst": {
@@ -86,7 +90,11 @@ def _plain(bundle: Bundle, measured: Agreement, checks: Sequence[Check]) -> dict
 
 
 def _sections(
-    bundle: Bundle, measured: Agreement, checks: Sequence[Check], shown: Sequence[str]
+    bundle: Bundle,
+    measured: Agreement,
+    checks: Sequence[Check],
+    shown: Sequence[str],
+    took: Mapping[str, Latency],
 ) -> list[str]:
     made = bundle.manifest.compression
     about = f"{measured.pictures.count:,} pictures of {measured.pictures.name}, fingerprint "
@@ -98,7 +106,7 @@ def _sections(
         f"## The gate: {verdict}",
         _gate_table(checks),
         "## Size, accuracy, shift against FP32, latency",
-        _artefact_table(measured),
+        _artefact_table(measured, took),
         f"Latency: whole predictions of a 340 x 190 picture, {this_machine().processor}, "
         "about a second each: an impression; `python -m bench.latency` measures.",
         "## By point and difficulty",
@@ -109,7 +117,7 @@ def _sections(
         "## What runs in INT8 (OpenVINO)",
         f"```\n{_layers(bundle)}\n```",
         "## Rows for the README",
-        readme_rows(measured),
+        readme_rows(measured, took),
     ]
 
 
@@ -129,10 +137,10 @@ def _gate_table(checks: Sequence[Check]) -> str:
     return markdown_table(["artefact", "figure", "measured", "allowed", ""], rows)
 
 
-def _artefact_table(measured: Agreement) -> str:
+def _artefact_table(measured: Agreement, took: Mapping[str, Latency]) -> str:
     rows = []
     for name, of_artefact in measured.figures.items():
-        latency, engine = measured.latencies[name], measured.engines[name]
+        latency, engine = took[name], measured.engines[name]
         numbers = ("mae_px", "mae_added_px", "shift_p50_px", "shift_p99_px", "shift_right_p99_px")
         rows.append(
             [name, str(engine["engine"]), f"{of_artefact['largest_file_mb']:.2f}"]

@@ -107,9 +107,9 @@ def _points(measured: Measured) -> str:
             label = "both" if point == "points" else point
             rows.append([name, label, f"{figures_['count']:,}", *_errors(figures_)])
     head = ["network", "point", "pictures", "MAE px", "median", "p95"]
-    return markdown_table([*head, *(f"within {px} px" for px in THRESHOLDS_PX), "refused"], rows) + (
-        "\n\nA refused answer counts as a miss. Ambiguous pictures are left out."
-    )
+    return markdown_table(
+        [*head, *(f"within {px} px" for px in THRESHOLDS_PX), "refused"], rows
+    ) + ("\n\nA refused answer counts as a miss. Ambiguous pictures are left out.")
 
 
 def _errors(row: dict[str, Any]) -> list[str]:
@@ -166,7 +166,8 @@ def _failures(outcomes: Outcomes) -> str:
     return (
         f"{text}. What was measured on them (a picture may show several); a cause matters where "
         "it is more frequent among the failures than among all pictures. Several gaps and low "
-        "contrast are known where labels tell them: in generated pictures.\n\n" + markdown_table(head, rows)
+        "contrast are known where labels tell them: in generated pictures.\n\n"
+        + markdown_table(head, rows)
     )
 
 
