@@ -71,12 +71,12 @@ class Agreement:
 
 
 def runnable(bundle: Bundle) -> dict[str, tuple[str, str]]:
-    """Artefacts that a CPU runs, by name -> the precision and backend that lead to each."""
+    """Artefacts that a CPU runs, by name -> precision and backend: the first that it is for."""
     found = {}
     for name, artefact in bundle.manifest.artefacts.items():
         precision = artefact.precision
-        for backend in reversed(_CPU_BACKENDS):
-            if backend in artefact.backends and bundle.artefact(precision, backend) is artefact:
+        for backend in reversed(artefact.backends):
+            if backend in _CPU_BACKENDS and bundle.artefact(precision, backend) is artefact:
                 found[name] = (precision, backend)
     return found
 

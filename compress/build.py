@@ -13,6 +13,7 @@ from compress import gate, report
 from compress.agreement import measure
 from compress.artefacts import Artefacts, artefacts
 from compress.calibration import CalibrationSet
+from compress.errors import RefusedError
 from compress.fakequant import RawNet
 from compress.gate import Tolerances
 from compress.layers import IrModel
@@ -20,6 +21,7 @@ from compress.onnx_graphs import deployed_onnx, fp16_onnx
 from compress.package import producing_versions, publish
 from compress.qdq import qdq_onnx
 from compress.quantize import FLOATING, serialised
+from runtime import BackendError
 from runtime.bundle import Bundle, Calibration, Compression, Manifest, Model, Thresholds
 from train.answers import MIN_SCORE
 from train.config import Config
@@ -133,7 +135,10 @@ def examined(bundle: Bundle, request: GateRequest) -> Manifest:
     Returns the manifest with what was found. Raises RefusedError when it does not pass.
     """
     limits = request.limits()
-    measured = measure(bundle, request.picture_set())
+    try:
+        measured = measure(bundle, request.picture_set())
+    except BackendError as error:  # FP16 overflows, for one
+        raise RefusedError(f"refused: {error}; nothing was written") from error
     found = gate.checks(measured, limits)
     if request.report:
         report.write(bundle, measured, found, request.report)

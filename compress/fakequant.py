@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import re
@@ -36,7 +37,7 @@ class RawNet(KeypointNet):
     def __init__(self, folded: KeypointNet) -> None:
         nn.Module.__init__(self)  # the parts are there already
         for name, part in folded.named_children():
-            self.add_module(name, part)
+            self.add_module(name, copy.deepcopy(part))
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         """Canvas f32 [B, 4, 256, 512] in 0..1 to raw f32 [B, 8, 64, 128]."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,6 @@ from train.model import KeypointNet
 from train.resources import resolved
 from train.state import TrainState
 from train.stop import stop_on_signals
-
-_log = logging.getLogger("train")
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,8 @@ class QatState(TrainState):
         facts: dict[str, Any],
     ) -> None:
         super().__init__(config, device, net)
-        self._teacher = teacher.to(device, memory_format=torch.channels_last).eval()
+        teacher = copy.deepcopy(teacher).to(device, memory_format=torch.channels_last)
+        self._teacher = teacher.eval()
         self._distillation, self._facts = distillation, facts
 
     def losses(self, x: Tensor, raw: Tensor, truth: Tensor) -> dict[str, Tensor]:
@@ -143,13 +142,14 @@ class QatState(TrainState):
         super().restore(path)
 
     def take_best(self, path: Path) -> RawNet:
-        """The averaged network of the best epoch, in eval mode."""
+        """The averaged network of the best epoch, in eval mode, as it is exported."""
         saved = checkpoint.load(path)
         assert self.ema is not None
         checkpoint.restore_weights(self.ema, saved["ema_state_dict"], path)
         best = self.evaluated_model
         assert isinstance(best, RawNet)
-        return best.eval()
+        exported: RawNet = best.eval().to("cpu", memory_format=torch.contiguous_format)
+        return exported
 
 
 def fine_tune(source: Source, settings: QatSettings, folder: Path, resume: bool) -> RawNet:

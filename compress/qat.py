@@ -22,6 +22,8 @@ from train.arguments import at_least, positive
 from train.monitor import console
 
 _DEFAULTS = QatSettings()
+# The streams between the two seeds are those of thresholds and of accuracy control.
+_BEYOND_CALIBRATION = 3
 
 
 def quantization_aware(source: Source, settings: QatSettings, folder: Path, resume: bool) -> Int8:
@@ -78,6 +80,7 @@ def settings(given: argparse.Namespace) -> QatSettings:
         batch_size=given.batch_size,
         rate=given.rate,
         distillation=given.distillation,
+        seed=given.seed + _BEYOND_CALIBRATION,
         backgrounds=given.backgrounds,
         workers=given.workers,
         threads=given.threads,

@@ -51,7 +51,7 @@ def train_step(state: TrainState, batches: Sequence[Batch], measure_update: bool
         with state.network.averaging(number == len(batches)):
             found.append(backward(state, batch, 1 / len(batches)))
     losses = _mean_losses(state, found)
-    weights = list(state.model.parameters())
+    weights = [weight for weight in state.model.parameters() if weight.requires_grad]
     before = [weight.detach().clone() for weight in weights] if measure_update else None
     norm = apply_gradient(state)
     ratio = None

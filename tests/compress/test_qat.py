@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,16 @@ import pytest
 import torch
 
 from compress import finetune, qat
+from compress.calibration import DEFAULT_SEED, generated
+from compress.fakequant import quantized
 from compress.finetune import QatSettings, distillation_loss
+from compress.qdq import qdq_onnx
 from runtime import Bundle, Locator
 from tests.compress.conftest import save_checkpoint, tiny_net
 from train import checkpoint, loop
 from train.config import Config
 from train.folder import BEST, LAST
+from train.model import fold
 from train.step import train_step
 
 RUN = [
@@ -56,12 +61,20 @@ def test_it_ends_with_a_bundle_of_trained_weights(trained, checkpoint_path):
     assert best["metrics"]["best_mae"] == best["metrics"]["val_mae"]
     assert best["metrics"]["val_mae"] <= last["metrics"]["val_mae"]
     assert last["metrics"]["train_distillation"] > 0
-    before = checkpoint.load_model(checkpoint_path)[0]
-    after = {name: value for name, value in best["ema_state_dict"].items() if "head.out" in name}
-    weight = after["module.head.out.weight"]
-    assert not torch.equal(weight, before.head.out.weight)
-    scales = [value for name, value in best["ema_state_dict"].items() if name.endswith("scale")]
-    assert len(scales) > 50, "the quantisers are trained too"
+    before = quantized(
+        fold(checkpoint.load_model(checkpoint_path)[0]), generated(3, DEFAULT_SEED, None)
+    )
+    start = before.state_dict()
+    averaged = {
+        name.removeprefix("module."): value
+        for name, value in best["ema_state_dict"].items()
+        if name.startswith("module.")
+    }
+    moved = {name for name, value in averaged.items() if not torch.equal(value, start[name])}
+    assert {"head.out.weight", "stem.0.0.bias"} <= moved
+    assert sum(name.endswith("scale") for name in moved) > 30, "the quantisers are trained too"
+    before.load_state_dict(averaged)
+    assert (trained / "int8-qdq.onnx").read_bytes() == qdq_onnx(before, 1.0, signed=True)
 
 
 def test_stopped_and_resumed_it_writes_the_same_bytes(
@@ -72,14 +85,8 @@ def test_stopped_and_resumed_it_writes_the_same_bytes(
 
     def stop_after_one(state, batches, measure):
         steps.append(1)
-        signalled()
+        signal.raise_signal(signal.SIGINT)
         return train_step(state, batches, measure)
-
-    def signalled():
-        import os
-        import signal
-
-        os.kill(os.getpid(), signal.SIGINT)
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "train_step", stop_after_one)
