@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from compress.calibration import CalibrationSet
 from compress.errors import RefusedError
 from compress.fakequant import RawNet
 from compress.gate import Tolerances
-from compress.layers import IrModel
+from compress.layers import IrModel, name_layers
 from compress.onnx_graphs import deployed_onnx, fp16_onnx
 from compress.package import producing_versions, publish
 from compress.qdq import qdq_onnx
@@ -53,14 +54,14 @@ class Source:
         assert self.pictures is not None
         return self.pictures
 
-    def manifest(self, compression: Compression | None) -> Manifest:
-        """The manifest of a bundle of it, without artefacts and golden picture."""
+    def manifest(self, made: Artefacts, compression: Compression | None) -> Manifest:
+        """The manifest of a bundle of it, without a golden picture."""
         model, pictures = self.config.model, self.pictures
         return Manifest(
             model=Model(model.kind, model.model_dump(mode="json")),
             row_agreement=self.row_agreement,
             thresholds=Thresholds(self.min_score),
-            artefacts={},
+            artefacts=made.entries,
             calibration=Calibration(pictures.count, pictures.sha256) if pictures else None,
             golden=None,
             versions=producing_versions(),
@@ -84,6 +85,7 @@ class Int8:
     def of(cls, method: str, settings: dict[str, Any], net: RawNet, row_agreement: float) -> Int8:
         """Both forms of a network with quantisers."""
         unsigned = ov.Core().read_model(qdq_onnx(net, row_agreement, signed=False))
+        name_layers(unsigned)
         signed = qdq_onnx(net, row_agreement, signed=True)
         return cls(method, settings, serialised(unsigned), signed)
 
@@ -107,9 +109,20 @@ class GateRequest:
         return gate.load_tolerances(self.tolerances)
 
 
-def made_of(source: Source, int8: Int8) -> Artefacts:
-    """All artefacts of a bundle."""
-    return artefacts(
+def publish_gated(output: Path, source: Source, int8: Int8, request: GateRequest) -> Bundle:
+    """Write a bundle if its artefacts pass the gate.
+
+    Raises RefusedError when they do not, and as `compress.package.publish`; the output is then
+    as it was.
+    """
+    return publish_int8(output, source, int8, lambda bundle: examined(bundle, request))
+
+
+def publish_int8(
+    output: Path, source: Source, int8: Int8, examine: Callable[[Bundle], Manifest] | None = None
+) -> Bundle:
+    """Write a bundle with all artefacts; see `compress.package.publish`."""
+    made = artefacts(
         {
             "fp32": deployed_onnx(source.folded, source.row_agreement),
             "fp16": fp16_onnx(source.folded, source.row_agreement),
@@ -117,16 +130,8 @@ def made_of(source: Source, int8: Int8) -> Artefacts:
             "int8-qdq": int8.qdq,
         }
     )
-
-
-def publish_gated(output: Path, source: Source, int8: Int8, request: GateRequest) -> Bundle:
-    """Write a bundle if its artefacts pass the gate.
-
-    Raises RefusedError when they do not, and as `compress.package.publish`; the output is then
-    as it was.
-    """
-    manifest = source.manifest(Compression(int8.method, int8.settings, None))
-    return publish(output, manifest, made_of(source, int8), lambda b: examined(b, request))
+    manifest = source.manifest(made, Compression(int8.method, int8.settings, None))
+    return publish(output, manifest, made.files, examine)
 
 
 def examined(bundle: Bundle, request: GateRequest) -> Manifest:

@@ -34,7 +34,7 @@ def export(source: Source, output: Path) -> Bundle:
             "raw": raw_onnx(source.folded),
         }
     )
-    return publish(output, source.manifest(None), made)
+    return publish(output, source.manifest(made, None), made.files)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

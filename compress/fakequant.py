@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 import os
-import re
 from collections.abc import Iterator, Sequence
 
 import nncf
@@ -18,7 +17,7 @@ from nncf.torch.quantization.layers import SymmetricQuantizer
 from torch import Tensor, nn
 
 from compress.calibration import CalibrationSet
-from compress.layers import layer_name
+from compress.layers import layer_name, matching
 from runtime.geometry import CANVAS_HEIGHT, CANVAS_WIDTH
 from train.data import network_input
 from train.model import KeypointNet
@@ -102,7 +101,6 @@ def _operations(net: RawNet, patterns: Sequence[str]) -> list[str]:
         weight = get_const_node(node, 1, graph) if node.node_type == "conv2d" else None
         if weight is None:
             continue
-        layer = layer_name(str(weight.layer_attributes.name))
-        if any(re.search(pattern, layer) for pattern in patterns):
+        if matching([layer_name(str(weight.layer_attributes.name))], patterns):
             found.append(node.node_name)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import openvino as ov
@@ -41,6 +41,7 @@ class IrModel:
 class ExecutedLayer:
     """A layer of a compiled network before its decode.
 
+    name: see `name_layers`; layers without weights have some other one.
     kind: as the engine calls it. precision: what it runs in, such as `i8` or `f32`.
     """
 
@@ -59,27 +60,27 @@ def layer_name(weight: str) -> str:
     return weight.removesuffix(".weight").removeprefix("net.")
 
 
+def matching(layers: Iterable[str], patterns: Sequence[str]) -> list[str]:
+    """The layers' names in which some pattern is found (`re.search`)."""
+    return [layer for layer in layers if any(re.search(pattern, layer) for pattern in patterns)]
+
+
 def groups() -> dict[str, str]:
     """The parts of a network, finest branch first -> the pattern of their layers' names."""
     return dict(_GROUPS)
 
 
-def layer_names(model: ov.Model) -> dict[str, str]:
-    """Names of the operations that have weights -> the name of the layer."""
-    found = {}
+def name_layers(model: ov.Model) -> list[str]:
+    """Name every operation that has weights by its layer, in place; returns the names.
+
+    These names outlast quantisation and serialisation, those of the weights do not.
+    """
+    found = []
     for op in model.get_ordered_ops():
         if op.get_type_name() in _COMPUTING_OPERATIONS and (weight := _weight(op)):
-            found[op.get_friendly_name()] = layer_name(weight)
+            found.append(layer_name(weight))
+            op.set_friendly_name(found[-1])
     return found
-
-
-def operations_of(model: ov.Model, patterns: Sequence[str]) -> list[str]:
-    """Names of the operations whose layer's name some pattern is found in (`re.search`)."""
-    return [
-        operation
-        for operation, layer in layer_names(model).items()
-        if any(re.search(pattern, layer) for pattern in patterns)
-    ]
 
 
 def _weight(op: ov.Node) -> str | None:
@@ -119,13 +120,12 @@ def executed_layers(model: ov.Model) -> list[ExecutedLayer]:
 
     From the compiled network, not from the quantised one: engines decide for themselves.
     """
-    names = layer_names(model)
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = ov.Core().compile_model(model, "CPU", settings).get_runtime_model()
     network = up_to_logits(compiled, lambda op: _fact(op, "layerType") in _COMPUTING_LAYERS)
     return [
         ExecutedLayer(
-            names.get(op.get_friendly_name(), op.get_friendly_name()),
+            op.get_friendly_name(),
             _fact(op, "layerType"),
             _fact(op, "runtimePrecision"),
         )

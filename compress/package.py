@@ -14,7 +14,7 @@ from typing import Any
 
 import cv2
 
-from compress.artefacts import FILES, Artefacts
+from compress.artefacts import FILES
 from compress.errors import CompressionError
 from runtime import Bundle, BundleError, Locator
 from runtime.bundle import (
@@ -50,21 +50,21 @@ def golden_picture() -> Picture:
 def publish(
     output: Path,
     manifest: Manifest,
-    made: Artefacts,
+    files: Mapping[str, bytes],
     examine: Callable[[Bundle], Manifest] | None = None,
 ) -> Bundle:
     """Add the golden picture with every precision's answer, and write the bundle whole.
 
     output: the bundle's folder: a new one, an empty one, or a bundle that is then replaced.
-    manifest: without artefacts and golden picture.
+    manifest: without a golden picture; files: file name -> content.
     examine: is given the bundle before it takes its place, and returns its manifest with what was
         found; what it raises leaves the output as it was.
     Raises CompressionError when the folder holds anything else, OSError when it cannot be written.
     """
     encoded = cv2.imencode(".png", golden_picture())[1].tobytes()
-    files = {**made.files, GOLDEN_PICTURE: encoded}
+    files = {**files, GOLDEN_PICTURE: encoded}
     golden = Golden(GOLDEN_PICTURE, sha256_of(encoded), answer={})
-    whole = dataclasses.replace(manifest, artefacts=made.entries, golden=golden)
+    whole = dataclasses.replace(manifest, golden=golden)
     with _replacing(output) as folder:
         _write_answered(folder, whole, files)
         if examine:

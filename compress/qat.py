@@ -44,7 +44,7 @@ def _run(given: argparse.Namespace) -> str:
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Give a command what `QatSettings` are made from, and the run's folder."""
+    """Give a command what `QatSettings` are made from, and whether to go on."""
     group = parser.add_argument_group("quantisation-aware training")
     group.add_argument("--epochs", type=positive, default=_DEFAULTS.epochs)
     group.add_argument(
@@ -65,10 +65,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument("--workers", type=at_least(0), help="processes that make pictures")
     group.add_argument("--threads", type=positive, help="of torch")
-    group.add_argument(
-        "--run", type=Path, metavar="DIR", help="checkpoints, log and history (OUTPUT-qat)"
-    )
-    group.add_argument("--resume", action="store_true", help="go on from last.pth in there")
+    group.add_argument("--resume", action="store_true", help="go on where the training was stopped")
 
 
 def settings(given: argparse.Namespace) -> QatSettings:
@@ -110,6 +107,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     arguments.add_source(parser)
     add_settings(parser)
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="checkpoints, log and history (OUTPUT-qat)"
+    )
     arguments.add_gate(parser)
     given = parser.parse_args(argv)
     return run_command(lambda: _run(given))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import onnx
@@ -20,7 +20,7 @@ from compress.fakequant import RawNet, signed_activations
 from compress.graph import DeployedGraph
 from compress.onnx_graphs import DEPLOYED_NAMES, OPSET, blank_canvas, deployed_facts, finished
 
-_RESHAPING = ("Reshape", "Transpose")
+_RESHAPING = ("DepthToSpace", "Reshape", "Transpose")
 
 
 def qdq_onnx(net: RawNet, row_agreement: float, signed: bool) -> bytes:
@@ -78,35 +78,46 @@ def _tidied(model: onnx.ModelProto) -> onnx.ModelProto:
         tidy(converted)
     for node in list(converted.graph):
         if node.op_type == "Conv":
-            weight, bias = node.inputs[1].producer(), node.inputs[2]
-            stored = node.inputs[1] if weight is None else weight.inputs[0]
-            _rename(converted.graph, stored, bias.name.removesuffix(".bias") + ".weight")
-            _requantize(converted.graph, node)
+            data, weight, bias = (_given(value) for value in node.inputs)
+            stored = _source(weight, ("DequantizeLinear",))
+            _rename(converted.graph, stored, f"{str(bias.name).removesuffix('.bias')}.weight")
+            _requantize(converted.graph, node, data)
     return ir.serde.serialize_model(converted)
 
 
-def _requantize(graph: ir.Graph, conv: ir.Node) -> None:
+def _given(value: ir.Value | None) -> ir.Value:
+    assert value is not None  # an input left out, which no folded convolution has
+    return value
+
+
+def _source(value: ir.Value, through: Sequence[str]) -> ir.Value:
+    """What a value is made from by operations of these types, following their first inputs."""
+    node = value.producer()
+    while node is not None and node.op_type in through:
+        value = _given(node.inputs[0])
+        node = value.producer()
+    return value
+
+
+def _requantize(graph: ir.Graph, conv: ir.Node, data: ir.Value) -> None:
     """Quantise right before a convolution what was quantised before it was reshaped.
 
     Its values are steps of that scale already, so nothing changes but that engines see that the
     convolution can run in INT8.
     """
-    node = conv.inputs[0].producer()
-    if node is None or node.op_type not in _RESHAPING:
+    source = _source(data, _RESHAPING)
+    made_by = source.producer()
+    if source is data or made_by is None or made_by.op_type != "DequantizeLinear":
         return
-    while node is not None and node.op_type in _RESHAPING:
-        node = node.inputs[0].producer()
-    if node is None or node.op_type != "DequantizeLinear":
-        return
-    _, *scale_and_zero = node.inputs
-    quantize = ir.node("QuantizeLinear", [conv.inputs[0], *scale_and_zero])
+    _, *scale_and_zero = made_by.inputs
+    quantize = ir.node("QuantizeLinear", [data, *scale_and_zero])
     dequantize = ir.node("DequantizeLinear", [quantize.outputs[0], *scale_and_zero])
     graph.insert_before(conv, [quantize, dequantize])
     conv.replace_input_with(0, dequantize.outputs[0])
 
 
 def _rename(graph: ir.Graph, value: ir.Value, name: str) -> None:
-    graph.initializers.pop(value.name)
+    graph.initializers.pop(str(value.name))
     value.name = name
     graph.initializers[name] = value
 

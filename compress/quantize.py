@@ -13,7 +13,7 @@ import openvino as ov
 
 from compress.accuracy import AccuracyControl
 from compress.calibration import CalibrationSet
-from compress.layers import IrModel, decode_operations, operations_of
+from compress.layers import IrModel, decode_operations, matching, name_layers
 
 PRESETS: Mapping[str, nncf.QuantizationPreset] = {
     "mixed": nncf.QuantizationPreset.MIXED,
@@ -42,7 +42,7 @@ def quantize(
     # One line for every operation that it was told to leave alone.
     logging.getLogger("nncf").setLevel(logging.ERROR)
     model = ov.Core().read_model(onnx_bytes)
-    ignored = [*decode_operations(model), *operations_of(model, floating)]
+    ignored = [*matching(name_layers(model), floating), *decode_operations(model)]
     dataset = nncf.Dataset(calibration.canvases, lambda canvas: canvas[None])
     options: dict[str, Any] = {
         "preset": PRESETS[preset],

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from compress import arguments, qat, thresholds
 from compress.agreement import REFERENCE, Agreement, measure
-from compress.build import GateRequest, Int8, Source, examined, made_of, summary
+from compress.build import GateRequest, examined, publish_int8, summary
 from compress.errors import run_command
 from compress.gate import checks
-from compress.package import publish, republish
+from compress.package import republish
 from compress.ptq import post_training
 from compress.quantize import PRESETS
-from runtime.bundle import Bundle, Compression
+from runtime.bundle import Bundle
 from train.arguments import positive, share
 from train.monitor import console
 
@@ -57,12 +57,11 @@ def _run(given: argparse.Namespace) -> str:
     source = arguments.source(given)
     console.set_up()
     candidates = {
-        "ptq": _candidate(source, post_training(source, given.preset), work),
-        "qat": _candidate(
-            source,
+        int8.method: publish_int8(work / int8.method, source, int8)
+        for int8 in (
+            post_training(source, given.preset),
             qat.quantization_aware(source, qat.settings(given), work / "run", given.resume),
-            work,
-        ),
+        )
     }
     chosen, compared = better(candidates, request)
     fitted = thresholds.fit_bundle(
@@ -75,11 +74,6 @@ def _run(given: argparse.Namespace) -> str:
     return "\n".join(
         [compared, f"kept: {chosen}", fitted, summary(bundle), f"report: {request.report}"]
     )
-
-
-def _candidate(source: Source, int8: Int8, work: Path) -> Bundle:
-    manifest = source.manifest(Compression(int8.method, int8.settings, None))
-    return publish(work / int8.method, manifest, made_of(source, int8))
 
 
 def _work(given: argparse.Namespace) -> Path:

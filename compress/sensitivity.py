@@ -23,7 +23,7 @@ from compress.accuracy import Labelled, generated
 from compress.arguments import add_calibration, calibration_set
 from compress.calibration import CalibrationSet
 from compress.errors import run_command
-from compress.layers import groups, operations_of
+from compress.layers import groups, matching, name_layers
 from compress.onnx_graphs import deployed_onnx
 from compress.quantize import PRESETS, quantize
 from runtime.timing import time_calls
@@ -68,7 +68,8 @@ def sensitivity(
     model = core.read_model(fp32)
     reference = _keypoints(core.compile_model(model, "CPU", _SETTINGS), pictures)
     rows = [_row(model, reference, pictures, ALL_FP32, "", 0)]
-    parts = {name: len(operations_of(model, (pattern,))) for name, pattern in groups().items()}
+    layers = name_layers(model)
+    parts = {name: len(matching(layers, (pattern,))) for name, pattern in groups().items()}
     tried = [(ALL_INT8, "", 0)]
     tried += [(name, groups()[name], count) for name, count in parts.items() if count]
     for name, pattern, count in tqdm(tried, disable=None):

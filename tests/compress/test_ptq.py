@@ -12,7 +12,6 @@ import torch
 
 import train
 from compress import package, ptq, record
-from compress.artefacts import Artefacts
 from compress.calibration import DEFAULT_SEED, from_folder, generated
 from compress.errors import CompressionError
 from compress.package import record_measurement
@@ -125,9 +124,8 @@ def _publish_again(folder: Path, output: Path) -> None:
     """Publish the bundle of one folder to another, with another row agreement."""
     manifest = Bundle.open(folder).manifest
     names = [name for entry in manifest.artefacts.values() for name in entry.files.values()]
-    changed = dataclasses.replace(manifest, artefacts={}, golden=None, row_agreement=0.5)
-    files = {name: (folder / name).read_bytes() for name in names}
-    package.publish(output, changed, Artefacts(manifest.artefacts, files))
+    changed = dataclasses.replace(manifest, golden=None, row_agreement=0.5)
+    package.publish(output, changed, {name: (folder / name).read_bytes() for name in names})
 
 
 def test_a_failure_half_way_leaves_the_old_bundle(bundle_dir, copy, monkeypatch):
