@@ -67,7 +67,14 @@ def quantize(
 
 
 def serialised(model: ov.Model) -> IrModel:
-    """An OpenVINO model as its files; weights keep their types."""
+    """An OpenVINO model as its files; weights keep their types.
+
+    Operations that nobody named are named by their place instead of OpenVINO's running number, so
+    that the same network gives the same bytes.
+    """
+    for place, op in enumerate(model.get_ordered_ops()):
+        if op.get_friendly_name() == op.get_name():
+            op.set_friendly_name(f"{op.get_type_name()}_{place}")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.xml")
         ov.save_model(model, path, compress_to_fp16=False)

@@ -227,7 +227,9 @@ def test_generated_calibration_is_the_stream_letterboxed():
 
 def test_the_same_seed_gives_the_same_bytes(checkpoint_path, run_ptq, bundle_dir, tmp_path):
     assert run_ptq(checkpoint_path, tmp_path / "again", "--min-score", "0.4") == 0
-    assert _content(tmp_path / "again") == _content(bundle_dir)
+    before, after = _content(bundle_dir), _content(tmp_path / "again")
+    assert before.keys() == after.keys()
+    assert [name for name in before if before[name] != after[name]] == []
 
 
 def _sabotaged(folder: Path) -> Path:
@@ -235,9 +237,10 @@ def _sabotaged(folder: Path) -> Path:
     less seriously by the next layer: in FP32 nothing changes, in INT8 all others vanish."""
     net = tiny_net()
     with torch.no_grad():
-        net.stem[0].norm.weight[0] *= 1e4
-        net.stem[0].norm.bias[0] *= 1e4
-        net.stem[1].full.conv.weight[:, 0] /= 1e4
+        for norm in (net.head.block.full.norm, net.head.block.identity):
+            norm.weight[0] *= 1e4
+            norm.bias[0] *= 1e4
+        net.head.out.weight[:, 0] /= 1e4
     return save_checkpoint(net, folder / "sabotaged.pth")
 
 
@@ -251,8 +254,8 @@ def test_the_gate_refuses_a_sabotaged_checkpoint(
     report = tmp_path / "report"
     assert ptq.main([str(_sabotaged(tmp_path)), *options, "--report", str(report)]) == 1
     error = capsys.readouterr().err
-    assert "refused on fixed-procedural (4 pictures): int8 shift_p50_px " in error
-    assert "allowed 5; " in error
+    assert error.startswith("error: refused on fixed-procedural (4 pictures): int8")
+    assert "shift_p50_px" in error
     assert error.count("\n") == 1
     assert _content(copy) == before
     assert [path.name for path in copy.parent.iterdir() if "bundle" in path.name] == ["bundle"]
