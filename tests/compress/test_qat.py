@@ -95,7 +95,9 @@ def test_stopped_and_resumed_it_writes_the_same_bytes(
     assert "continue with --resume" in capsys.readouterr().err
     assert not output.exists()
     assert run_qat(checkpoint_path, output, "--resume") == 0
-    assert _content(output) == _content(trained)
+    before, after = _content(trained), _content(output)
+    assert before.keys() == after.keys()
+    assert [name for name in before if before[name] != after[name]] == []
 
 
 def test_a_run_of_another_checkpoint_is_not_continued(trained, run_qat, tmp_path, capsys):
@@ -141,5 +143,5 @@ def test_without_distillation_the_losses_are_those_of_training(canvases, monkeyp
         x, truth = torch.rand(1, 4, 256, 512), torch.zeros(1, 13)
         told[weight] = state.losses(x, net.forward_raw(x), truth)
     assert "distillation" not in told[0.0]
-    expected = float(told[0.0]["loss"]) + 2 * float(told[2.0]["distillation"])
-    assert float(told[2.0]["loss"]) == pytest.approx(expected, rel=1e-5)
+    expected = told[0.0]["loss"].item() + 2 * told[2.0]["distillation"].item()
+    assert told[2.0]["loss"].item() == pytest.approx(expected, rel=1e-5)
