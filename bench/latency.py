@@ -22,6 +22,7 @@ import openvino
 from runtime import Bundle, Locator
 from runtime.bundle import default_bundle_path
 from runtime.geometry import Picture
+from runtime.targets import speedup_targets
 from train.synth import SynthOptions, render
 
 PICTURE_WIDTH, PICTURE_HEIGHT = 340, 190
@@ -109,11 +110,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     sys.stdout.write(
         f"{machine()}\n{PICTURE_WIDTH} x {PICTURE_HEIGHT}, {options.threads} threads\n"
     )
+    rows = {}
     for precision in Bundle.open(options.bundle).precisions:
-        row = measure(options.bundle, precision, options.threads)
+        row = rows[precision] = measure(options.bundle, precision, options.threads)
         figures = f"p50 {row.p50_ms:.2f} ms  p95 {row.p95_ms:.2f} ms  p99 {row.p99_ms:.2f} ms"
         sys.stdout.write(f"{row.precision:<6}{figures}\n")
+    if rows.keys() >= {"fp32", "int8"}:
+        sys.stdout.write(f"{speedup(rows['fp32'], rows['int8'], options.cap or 'none')}\n")
     return 0
+
+
+def speedup(fp32: Latency, int8: Latency, cap: str) -> str:
+    """How many times as fast INT8 is, and what is aimed at under that cap."""
+    times, least = fp32.p50_ms / int8.p50_ms, speedup_targets()[cap]
+    verdict = "reached" if times >= least else "missed"
+    return f"int8 is {times:.2f} times as fast as fp32; target {least:g}: {verdict}"
 
 
 if __name__ == "__main__":

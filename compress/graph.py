@@ -89,10 +89,13 @@ class _ByteGraph(nn.Module):
     def __init__(self, net: KeypointNet) -> None:
         super().__init__()
         self.net = copy.deepcopy(net).eval()
+        self.dtype = next(p.dtype for p in net.parameters() if p.is_floating_point())
 
     def raw(self, canvas: Tensor) -> Tensor:
         # Scale, then transpose: the other way round OpenVINO really moves the FP32 input about.
-        return self.net.forward_raw((canvas.float() / 255.0).permute(0, 3, 1, 2))
+        pixels = (canvas.float() / 255.0).permute(0, 3, 1, 2)
+        # In the network's own type, and from the logits on in FP32 whatever that is.
+        return self.net.forward_raw(pixels.to(self.dtype)).float()
 
 
 class DeployedGraph(_ByteGraph):

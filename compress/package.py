@@ -6,7 +6,7 @@ import dataclasses
 import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -14,12 +14,11 @@ from typing import Any
 
 import cv2
 
+from compress.artefacts import FILES
 from compress.errors import CompressionError
-from compress.quantize import IrModel
 from runtime import Bundle, BundleError, Locator
 from runtime.bundle import (
     MANIFEST_NAME,
-    Artefact,
     Golden,
     Manifest,
     Thresholds,
@@ -31,9 +30,6 @@ from train.synth import GENERATOR_VERSION, render
 
 GOLDEN_PICTURE = "golden.png"
 _GOLDEN_SEED = 30_002
-# Role -> file name.
-_FP32_FILES = {"model": "fp32.onnx"}
-_INT8_FILES = {"model": "int8.xml", "weights": "int8.bin"}
 _PACKAGES = ("torch", "onnx", "openvino", "nncf", "numpy", "opencv-python-headless")
 
 
@@ -41,29 +37,6 @@ def producing_versions() -> dict[str, str]:
     """Versions of everything that decides what a bundle holds."""
     packages = {name: version(name) for name in _PACKAGES}
     return packages | {"picture generator": str(GENERATOR_VERSION)}
-
-
-def fp32_artefact(model: bytes) -> tuple[Artefact, dict[str, bytes]]:
-    """The entry of fp32.onnx and its file, name -> content."""
-    return _artefact(_FP32_FILES, [model], "onnx", "fp32", ("openvino", "onnxruntime"))
-
-
-def int8_artefact(model: IrModel) -> tuple[Artefact, dict[str, bytes]]:
-    """The entry of int8.xml and int8.bin and their files, name -> content."""
-    contents = [model.xml, model.weights]
-    return _artefact(_INT8_FILES, contents, "openvino-ir", "int8", ("openvino",))
-
-
-def _artefact(
-    roles: dict[str, str],
-    contents: list[bytes],
-    model_format: str,
-    precision: str,
-    backends: tuple[str, ...],
-) -> tuple[Artefact, dict[str, bytes]]:
-    digests = {role: sha256_of(data) for role, data in zip(roles, contents, strict=True)}
-    artefact = Artefact(roles, digests, model_format, precision, backends, measured={})
-    return artefact, dict(zip(roles.values(), contents, strict=True))
 
 
 def golden_picture() -> Picture:
@@ -74,19 +47,37 @@ def golden_picture() -> Picture:
     return sample.picture
 
 
-def publish(output: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Bundle:
+def publish(
+    output: Path,
+    manifest: Manifest,
+    files: Mapping[str, bytes],
+    examine: Callable[[Bundle], Manifest] | None = None,
+) -> Bundle:
     """Add the golden picture with every precision's answer, and write the bundle whole.
 
     output: the bundle's folder: a new one, an empty one, or a bundle that is then replaced.
     manifest: without a golden picture; files: file name -> content.
+    examine: is given the bundle before it takes its place, and returns its manifest with what was
+        found; what it raises leaves the output as it was.
     Raises CompressionError when the folder holds anything else, OSError when it cannot be written.
     """
-    picture = golden_picture()
-    encoded = cv2.imencode(".png", picture)[1].tobytes()
+    encoded = cv2.imencode(".png", golden_picture())[1].tobytes()
     files = {**files, GOLDEN_PICTURE: encoded}
     golden = Golden(GOLDEN_PICTURE, sha256_of(encoded), answer={})
+    whole = dataclasses.replace(manifest, golden=golden)
     with _replacing(output) as folder:
-        _write_answered(folder, dataclasses.replace(manifest, golden=golden), files)
+        _write_answered(folder, whole, files)
+        if examine:
+            write_bundle(folder, examine(Bundle.open(folder)), files)
+    return Bundle.open(output)
+
+
+def republish(bundle: Bundle, output: Path, examine: Callable[[Bundle], Manifest]) -> Bundle:
+    """Write a bundle to another folder; see `publish`. Raises BundleError for a damaged one too."""
+    files = _files_of(bundle)
+    with _replacing(output) as folder:
+        copied = write_bundle(folder, bundle.manifest, files)
+        write_bundle(folder, examine(copied), files)
     return Bundle.open(output)
 
 
@@ -135,7 +126,7 @@ def check_replaceable(output: Path) -> None:
         return
     if not output.is_dir():
         raise CompressionError(f"{output} is a file: give a folder for the bundle")
-    known = {MANIFEST_NAME, GOLDEN_PICTURE, *_FP32_FILES.values(), *_INT8_FILES.values()}
+    known = {MANIFEST_NAME, GOLDEN_PICTURE, *FILES}
     with suppress(BundleError):  # no manifest, or a damaged one: the usual names must do
         artefacts = Bundle.open(output).manifest.artefacts.values()
         known.update(name for artefact in artefacts for name in artefact.files.values())
@@ -146,31 +137,27 @@ def check_replaceable(output: Path) -> None:
 
 
 def record_measurement(
-    bundle_dir: str | os.PathLike[str], precision: str, testset: str, result: Mapping[str, Any]
+    bundle_dir: str | os.PathLike[str], artefact: str, testset: str, result: Mapping[str, Any]
 ) -> Bundle:
     """Write what was measured on a test set into the manifest, replacing an earlier figure.
 
-    precision: as the bundle holds it; every artefact of that precision gets the entry.
+    artefact: its name in the bundle.
     testset: the set's name.
     result: JSON values, among them the set's `fingerprint`; a figure that is not finite (nothing
         to measure) becomes null.
-    The manifest is replaced atomically. Raises CompressionError for a precision that the bundle
+    The manifest is replaced atomically. Raises CompressionError for an artefact that the bundle
     does not hold or a result without fingerprint, BundleError for a damaged bundle.
     """
     bundle = Bundle.open(bundle_dir)
-    if precision not in bundle.precisions:
-        held = ", ".join(bundle.precisions)
-        raise CompressionError(f"{bundle.directory} holds {held}, not {precision}")
+    entries = dict(bundle.manifest.artefacts)
+    if artefact not in entries:
+        held = ", ".join(entries)
+        raise CompressionError(f"{bundle.directory} holds {held}, not {artefact}")
     if not isinstance(result.get("fingerprint"), str):
         raise CompressionError(f"the result of {testset!r} has no fingerprint of its pictures")
-    manifest = bundle.manifest
-    artefacts = {
-        name: dataclasses.replace(a, measured={**a.measured, testset: _finite(dict(result))})
-        if a.precision == precision
-        else a
-        for name, a in manifest.artefacts.items()
-    }
-    changed = dataclasses.replace(manifest, artefacts=artefacts)
+    measured = {**entries[artefact].measured, testset: finite(dict(result))}
+    entries[artefact] = dataclasses.replace(entries[artefact], measured=measured)
+    changed = dataclasses.replace(bundle.manifest, artefacts=entries)
     return write_bundle(bundle.directory, changed, _files_of(bundle))
 
 
@@ -205,9 +192,10 @@ def _files_of(bundle: Bundle) -> dict[str, bytes]:
     return files
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """JSON has no nan: null instead, at any depth."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

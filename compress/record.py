@@ -18,22 +18,22 @@ from runtime import Bundle
 
 
 def record_results(bundle_dir: Path, path: Path) -> str:
-    """Record the headline figures of every test set and precision that a results file holds.
+    """Record the headline figures of every test set and artefact that a results file holds.
 
-    Returns a line for each.
+    Results are by precision; the artefact of that name is the one that OpenVINO runs. Returns a
+    line for each.
 
     Raises CompressionError for a file of another form, BundleError for a damaged bundle.
     """
-    precisions = Bundle.open(bundle_dir).precisions
+    names = Bundle.open(bundle_dir).manifest.artefacts
     lines = []
     for testset, result in _read(path).items():
-        shared = {key: value for key, value in result.items() if key not in precisions}
-        for precision in precisions:
-            if precision in result:
-                figures = _mapping(result[precision], path)
-                headline = _mapping(figures.get("headline"), path)
-                record_measurement(bundle_dir, precision, testset, {**shared, **headline})
-                lines.append(f"{bundle_dir}: {precision} on {testset}")
+        shared = {key: value for key, value in result.items() if key not in names}
+        for name in [name for name in names if name in result]:
+            figures = _mapping(result[name], path)
+            headline = _mapping(figures.get("headline"), path)
+            record_measurement(bundle_dir, name, testset, {**shared, **headline})
+            lines.append(f"{bundle_dir}: {name} on {testset}")
     return "\n".join(lines)
 
 

@@ -158,41 +158,53 @@ def answered(bundle: Bundle, samples: Iterator[Sample], count: int) -> dict[str,
     return cases
 
 
-def _run(given: argparse.Namespace) -> str:
-    bundle = Bundle.open(given.bundle)
-    check_replaceable(given.bundle)
-    if given.precision not in bundle.precisions:
+def fit_bundle(
+    bundle: Bundle,
+    *,
+    pictures: int,
+    precision: str = "int8",
+    backgrounds: Path | None = None,
+    max_false_abstention: float = 0.01,
+) -> str:
+    """Fit thresholds on so many pictures, measure them on as many others, write them; a report.
+
+    Raises CompressionError for a precision that the bundle does not hold, a folder that holds more
+    than the bundle, and as `fit`.
+    """
+    check_replaceable(bundle.directory)
+    if precision not in bundle.precisions:
         held = ", ".join(bundle.precisions)
-        raise CompressionError(f"{given.bundle} holds {held}, not {given.precision}")
-    backgrounds = Backgrounds(given.backgrounds) if given.backgrounds else None
-    samples = (render(SEED, index, _OPTIONS, backgrounds) for index in itertools.count())
-    count = given.pictures
-    cases = answered(bundle, samples, 2 * count)
-    limits = fit(cases[given.precision][:count], given.max_false_abstention)
-    measured = {name: rates(each[count:], limits) for name, each in cases.items()}
-    made = ThresholdFit(given.precision, count, *(round(r, 4) for r in measured[given.precision]))
+        raise CompressionError(f"{bundle.directory} holds {held}, not {precision}")
+    photographs = Backgrounds(backgrounds) if backgrounds else None
+    samples = (render(SEED, index, _OPTIONS, photographs) for index in itertools.count())
+    cases = answered(bundle, samples, 2 * pictures)
+    limits = fit(cases[precision][:pictures], max_false_abstention)
+    measured = {name: rates(each[pictures:], limits) for name, each in cases.items()}
+    made = ThresholdFit(precision, pictures, *(round(r, 4) for r in measured[precision]))
     set_thresholds(bundle, dataclasses.replace(limits, fit=made))
-    return _report(given, limits, measured)
+    return _report(bundle, pictures, precision, limits, measured)
 
 
 def _report(
-    given: argparse.Namespace,
+    bundle: Bundle,
+    pictures: int,
+    precision: str,
     limits: Thresholds,
     measured: dict[str, tuple[float, float, float]],
 ) -> str:
     lines = [
-        f"fitted on {given.pictures} pictures answered by {given.precision}: "
+        f"fitted on {pictures} pictures answered by {precision}: "
         f"score >= {limits.min_score:g}, rival <= {limits.max_rival:g}, "
         f"rows within {limits.max_row_difference_canvas_px:g} canvas px",
-        f"refused, of {given.pictures} other pictures:",
+        f"refused, of {pictures} other pictures:",
         f"{'':<12}{'right':>8}{'wrong':>8}{'no gap':>8}",
     ]
     lines += [
-        f"{precision:<12}" + "".join(f"{value:>8.1%}" for value in values)
-        for precision, values in measured.items()
+        f"{name:<12}" + "".join(f"{value:>8.1%}" for value in values)
+        for name, values in measured.items()
     ]
     lines.append(
-        f"written to {given.bundle}; its measured figures were removed, as they count refused "
+        f"written to {bundle.directory}; its measured figures were removed, as they count refused "
         "answers: measure anew with train.evaluate and compress.record"
     )
     return "\n".join(lines)
@@ -221,7 +233,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="of the right answers, at most this share is refused (default: %(default)s)",
     )
     given = parser.parse_args(argv)
-    return run_command(lambda: _run(given))
+    return run_command(
+        lambda: fit_bundle(
+            Bundle.open(given.bundle),
+            pictures=given.pictures,
+            precision=given.precision,
+            backgrounds=given.backgrounds,
+            max_false_abstention=given.max_false_abstention,
+        )
+    )
 
 
 if __name__ == "__main__":

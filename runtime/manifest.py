@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 from runtime.geometry import CANVAS_HEIGHT, CONTRACT_VERSION
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+_OLDEST_READ = 2
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -146,11 +147,43 @@ class Golden:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """What the artefacts were held to before the bundle was written, and what was found.
+
+    testset, pictures, fingerprint: on which pictures.
+    tolerances: artefact name -> figure -> what it may be at most.
+    figures: artefact name -> what was measured against FP32.
+    """
+
+    testset: str
+    pictures: int
+    fingerprint: str
+    tolerances: dict[str, dict[str, float]]
+    figures: dict[str, dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        _require_sha256(self.fingerprint, "compression.gate.fingerprint")
+
+
+@dataclass(frozen=True)
+class Compression:
+    """How the INT8 artefacts were made. method: `ptq` or `qat`; settings: its own.
+
+    gate: None where nothing was measured.
+    """
+
+    method: str
+    settings: dict[str, Any]
+    gate: Gate | None
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The whole manifest. versions: package name -> version that produced the bundle.
 
     row_agreement: the exponent of the row prior that the artefacts decode with.
     artefacts: artefact name -> artefact.
+    compression: None where there is no INT8, or nothing is known of how it was made.
     """
 
     model: Model
@@ -162,6 +195,7 @@ class Manifest:
     versions: dict[str, str]
     contract_version: int = CONTRACT_VERSION
     schema_version: int = SCHEMA_VERSION
+    compression: Compression | None = None
 
     def __post_init__(self) -> None:
         fits = math.isfinite(self.row_agreement) and self.row_agreement >= 0
@@ -172,21 +206,24 @@ class Manifest:
 def parse_manifest(document: object) -> Manifest:
     """Build a Manifest from what json.loads returned. Raises ManifestError."""
     if isinstance(document, dict):
-        _check_version(document, "schema_version", SCHEMA_VERSION)
-        _check_version(document, "contract_version", CONTRACT_VERSION)
+        version = _check_version(document, "schema_version", SCHEMA_VERSION, _OLDEST_READ)
+        _check_version(document, "contract_version", CONTRACT_VERSION, CONTRACT_VERSION)
+        if version == 2:  # which said nothing of how INT8 was made
+            document = {**document, "compression": None, "schema_version": SCHEMA_VERSION}
     return typing.cast(Manifest, _parse(document, Manifest, ""))
 
 
-def _check_version(document: dict[str, Any], key: str, known: int) -> None:
-    version = _parse(document.get(key), int, key)
+def _check_version(document: dict[str, Any], key: str, known: int, oldest: int) -> int:
+    version = typing.cast(int, _parse(document.get(key), int, key))
     if version > known:
         raise ManifestError(
             f"{key} is {version}, newer than this package knows ({known}): upgrade edge-locator"
         )
     _require(
-        version == known,
-        f"{key} is {version}, older than this package reads ({known}): export the bundle anew",
+        version >= oldest,
+        f"{key} is {version}, older than this package reads ({oldest}): export the bundle anew",
     )
+    return version
 
 
 def _parse(value: object, annotation: Any, where: str) -> Any:

@@ -80,7 +80,7 @@ class _Training(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         return self.model.forward_training(x)
 
 
@@ -94,11 +94,11 @@ class Network:
             if world() > 1
             else None
         )
-        self._call: Callable[[Tensor], tuple[Tensor, Tensor]] = (
+        self._call: Callable[[Tensor], tuple[Tensor, Tensor | None]] = (
             self._parallel or model.forward_training
         )
 
-    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """As `KeypointNet.forward_training`."""
         return self._call(x)
 

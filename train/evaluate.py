@@ -13,13 +13,13 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from tqdm import tqdm
 
-from runtime import Locator
+from runtime import Location, Locator
 from runtime.errors import LocatorError
 from train import history, report
 from train.arguments import positive
@@ -37,9 +37,14 @@ DEFAULT_FAMILY_PICTURES = 200
 
 
 def evaluate(
-    predictors: Mapping[str, Predictor], samples: Iterable[Sample]
+    predictors: Mapping[str, Predictor],
+    samples: Iterable[Sample],
+    seen: Callable[[Sample, Mapping[str, Location]], None] | None = None,
 ) -> tuple[dict[str, Outcomes], str]:
     """Every picture through every predictor.
+
+    Args:
+        seen: is told of every picture and its answers by predictor.
 
     Returns:
         the predictors' names -> outcomes, and the fingerprint of the pictures.
@@ -49,11 +54,14 @@ def evaluate(
     for sample in samples:
         fingerprint.update(sample)
         conditions = measure(sample)
+        answers = {}
         for name, predictor in predictors.items():
             start = time.perf_counter()
-            answer = predictor.predict(sample.picture)
+            answers[name] = predictor.predict(sample.picture)
             predict_ms = 1e3 * (time.perf_counter() - start)
-            outcomes[name].add(sample, conditions, answer, predict_ms)
+            outcomes[name].add(sample, conditions, answers[name], predict_ms)
+        if seen:
+            seen(sample, answers)
     return outcomes, fingerprint.hexdigest()
 
 

@@ -55,7 +55,7 @@ def save(figure: Figure, path: Path) -> None:
 
 def training_curves(epochs: Sequence[Epoch]) -> Figure:
     """Loss, MAE, accuracies and learning rate over the epochs of a history."""
-    figure, axes = _panels(2, 2, (11, 7.5))
+    figure, axes = panels(2, 2, (11, 7.5))
     loss, mae, accuracy, rate = axes
     _curve(loss, epochs, "train_loss", "training", _SLIDER)
     _curve(loss, epochs, "val_loss", "validation", _GAP)
@@ -86,7 +86,7 @@ def training_curves(epochs: Sequence[Epoch]) -> Figure:
 
 def error_distributions(outcomes: Outcomes) -> Figure:
     """Histograms of the gap's and the slider's errors, ambiguous pictures left out."""
-    figure, axes = _panels(1, 2, (11, 4.2))
+    figure, axes = panels(1, 2, (11, 4.2))
     clear = ~outcomes.of_class("ambiguous")
     for axis, (point, colour) in zip(axes, _POINT_COLOUR.items(), strict=True):
         column = outcomes.column(point)
@@ -123,7 +123,7 @@ def class_ranges(outcomes: Outcomes) -> Figure:
     in a column of their own, whatever their error.
     """
     names = [name for name in DIFFICULTIES if outcomes.of_class(name).any()]
-    figure, axes = _panels(1, 2, (13, 1.6 + 0.62 * max(2, len(names))))
+    figure, axes = panels(1, 2, (13, 1.6 + 0.62 * max(2, len(names))))
     for axis, point in zip(axes, POINTS, strict=True):
         counts = range_counts(outcomes, point, names)
         whole = counts.sum(axis=1, keepdims=True)
@@ -171,7 +171,7 @@ def precision_recall(outcomes: Outcomes) -> Figure:
 
     An answer is right within `DETECTION_PX`; on a picture without the point every answer is wrong.
     """
-    figure, (axis,) = _panels(1, 1, (6.2, 5))
+    figure, (axis,) = panels(1, 1, (6.2, 5))
     clear = ~outcomes.of_class("ambiguous")
     for point, colour in _POINT_COLOUR.items():
         found = outcomes.column(point)
@@ -208,7 +208,7 @@ def failure_gallery(failures: Sequence[Failure]) -> Figure:
     """The failures (at least one) with their truth, answer, error and measured causes."""
     columns = 3
     rows = math.ceil(len(failures) / columns)
-    figure, axes = _panels(rows, columns, (13, 0.5 + 3.0 * rows))
+    figure, axes = panels(rows, columns, (13, 0.5 + 3.0 * rows))
     for axis in axes:
         axis.axis("off")
     for axis, failure in zip(axes, failures, strict=False):
@@ -239,7 +239,8 @@ def _show(axis: Axes, failure: Failure) -> None:
     axis.set_title("\n".join(shorten(line, 60) for line in title.splitlines()), fontsize=9)
 
 
-def _panels(rows: int, columns: int, inches: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+def panels(rows: int, columns: int, inches: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """An empty figure of a size (width, height), and its axes row by row."""
     with seaborn.axes_style("whitegrid"):
         figure = Figure(inches, layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False)

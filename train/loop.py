@@ -13,10 +13,9 @@ import torch
 
 from train import data, distributed
 from train.config import Config
-from train.coverage import encode_shapes
 from train.data import Batch
 from train.folder import CheckpointFolder
-from train.losses import compute_losses
+from train.losses import batch_losses
 from train.metrics import ValidationMetrics, ValidationReport
 from train.monitor import Monitor, NullMonitor
 from train.resources import resolved
@@ -24,7 +23,6 @@ from train.source import Source
 from train.state import TrainState
 from train.step import train_step
 from train.stop import StopFlag
-from train.targets import encode
 
 log = logging.getLogger("train")
 
@@ -59,6 +57,14 @@ def run(
         state.start_from(weights)
     if resume is not None:
         state.restore(resume)
+    return train_to_the_end(state, training_source, validation_source, stop)
+
+
+def train_to_the_end(
+    state: TrainState, training_source: Source, validation_source: Source, stop: StopFlag
+) -> bool:
+    """The rest of a run from where `state` is; returns and raises as `run`."""
+    config = state.config
     folder = CheckpointFolder(config)
     with closing(_monitor(state, folder.path)) as monitor:
         _log_start(state)
@@ -133,12 +139,11 @@ def validate(state: TrainState, source: Source) -> ValidationReport:
         distributed.world(),
     )
     for batch in batches:
-        canvas, truth, shapes = (tensor.to(state.device) for tensor in batch)
-        raw, maps = model.forward_training(data.network_input(canvas))
-        targets = encode(truth, (raw.shape[2], raw.shape[3]))
-        shape_targets = encode_shapes(canvas, truth, shapes)
-        losses = compute_losses(raw, maps, targets, shape_targets, state.config.loss)
-        metrics.update(raw, truth, canvas, losses)
+        batch = tuple(tensor.to(state.device) for tensor in batch)
+        canvas, truth, _ = batch
+        answer = model.forward_training(data.network_input(canvas))
+        losses = batch_losses(answer, batch, state.config.loss)
+        metrics.update(answer[0], truth, canvas, losses)
     return metrics.compute()
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from train.config import LossConfig
-from train.coverage import ShapeTargets
-from train.targets import Targets
+from train.coverage import ShapeTargets, encode_shapes
+from train.targets import Targets, encode
+
+# Raw maps f32 [B, 8, H, W] and what the shape head says f32 [B, 7, H, W], where there is one.
+Answer = tuple[Tensor, Tensor | None]
 
 # Few cells belong to a shape: those count so much more.
 COVERED_WEIGHT = 3.0
@@ -65,12 +70,22 @@ def shape_loss(logits: Tensor, coverage: Tensor, weight: Tensor) -> Tensor:
     return (entropy * weight).sum() / (logits.shape[1] * weight.sum()).clamp(min=1)
 
 
+def batch_losses(answer: Answer, batch: Sequence[Tensor], config: LossConfig) -> dict[str, Tensor]:
+    """`compute_losses` of a network's answer to a batch (canvases, truths, shapes; see
+    `train.data.loader`), all on the same device."""
+    canvas, truth, shapes = batch
+    raw, maps = answer
+    targets = encode(truth, (raw.shape[2], raw.shape[3]))
+    return compute_losses(raw, maps, targets, encode_shapes(canvas, truth, shapes), config)
+
+
 def compute_losses(
-    raw: Tensor, maps: Tensor, targets: Targets, shapes: ShapeTargets, config: LossConfig
+    raw: Tensor, maps: Tensor | None, targets: Targets, shapes: ShapeTargets, config: LossConfig
 ) -> dict[str, Tensor]:
     """The components (named as in `LossConfig`) and their weighted sum, "loss".
 
-    raw: f32 [B, 8, 64, 128] and maps: f32 [B, 7, 64, 128] as `forward_training` gives them.
+    raw: f32 [B, 8, 64, 128] and maps: f32 [B, 7, 64, 128] as `forward_training` gives them;
+    without maps there is no "shape" and no "centre".
     """
     focal, heatmap_weight = config.heatmap, targets.heatmap_weight
     parts = {
@@ -82,10 +97,10 @@ def compute_losses(
             raw[:, 2:6].unflatten(1, (2, 2)), targets.offset, targets.offset_weight
         ),
         "angle": weighted_l1(raw[:, 6:8], targets.angle, targets.angle_weight),
-        "shape": shape_loss(maps[:, :3], shapes.mask, shapes.mask_weight),
-        "centre": weighted_l1(
-            maps[:, 3:7].unflatten(1, (2, 2)), shapes.centre, shapes.centre_weight
-        ),
     }
+    if maps is not None:
+        parts["shape"] = shape_loss(maps[:, :3], shapes.mask, shapes.mask_weight)
+        centre = maps[:, 3:7].unflatten(1, (2, 2))
+        parts["centre"] = weighted_l1(centre, shapes.centre, shapes.centre_weight)
     weighted = [getattr(config, name).weight * part for name, part in parts.items()]
     return {"loss": torch.stack(weighted).sum(), **parts}

@@ -15,7 +15,7 @@ from train.config import AdamWConfig, OptimizerConfig
 
 def build_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
     """AdamW or SGD; biases and batch-norm parameters, which have one dimension, do not decay."""
-    parameters = list(model.parameters())
+    parameters = [p for p in model.parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = [
         {"params": [p for p in parameters if p.ndim > 1]},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},

@@ -96,7 +96,7 @@ def _targets(rows: Sequence[Target]) -> str:
     for row in rows:
         value = _share(row.value) if row.unit == "%" else _number(row.value, unit=f" {row.unit}")
         lines.append([row.name, row.goal, value, _interval(row.interval), marks[row.reached]])
-    return _table(["figure", "target", "measured", "95 % interval", ""], lines)
+    return markdown_table(["figure", "target", "measured", "95 % interval", ""], lines)
 
 
 def _points(measured: Measured) -> str:
@@ -107,9 +107,9 @@ def _points(measured: Measured) -> str:
             label = "both" if point == "points" else point
             rows.append([name, label, f"{figures_['count']:,}", *_errors(figures_)])
     head = ["network", "point", "pictures", "MAE px", "median", "p95"]
-    return _table([*head, *(f"within {px} px" for px in THRESHOLDS_PX), "refused"], rows) + (
-        "\n\nA refused answer counts as a miss. Ambiguous pictures are left out."
-    )
+    return markdown_table(
+        [*head, *(f"within {px} px" for px in THRESHOLDS_PX), "refused"], rows
+    ) + ("\n\nA refused answer counts as a miss. Ambiguous pictures are left out.")
 
 
 def _errors(row: dict[str, Any]) -> list[str]:
@@ -136,7 +136,7 @@ def _classes(summary: dict[str, Any], count: int) -> str:
         )
     head = ["class", "pictures", "share", "MAE px", "within 3 px", "within 5 px", "95 % interval"]
     head += ["target within 5 px", "gap MAE", "slider MAE", "gap within 5 px", "slider within 5 px"]
-    return _table(head, rows)
+    return markdown_table(head, rows)
 
 
 def _detection(summary: dict[str, Any]) -> str:
@@ -144,7 +144,7 @@ def _detection(summary: dict[str, Any]) -> str:
     head = ["TP", "FP", "FN", "TN", "precision", "recall", "F1", "told that there is no gap"]
     counts = [str(found[key]) for key in ("tp", "fp", "fn", "tn")]
     shares = [_share(found[key]) for key in ("precision", "recall", "f1")]
-    return _table(head, [[*counts, *shares, _share(summary["abstained_on_negatives"])]]) + (
+    return markdown_table(head, [[*counts, *shares, _share(summary["abstained_on_negatives"])]]) + (
         f"\n\nFound means within {DETECTION_PX} px and not refused; a gap found in another "
         "place is both a false positive and a false negative. The last column is the share of "
         "pictures without a gap whose answer was refused."
@@ -166,7 +166,8 @@ def _failures(outcomes: Outcomes) -> str:
     return (
         f"{text}. What was measured on them (a picture may show several); a cause matters where "
         "it is more frequent among the failures than among all pictures. Several gaps and low "
-        "contrast are known where labels tell them: in generated pictures.\n\n" + _table(head, rows)
+        "contrast are known where labels tell them: in generated pictures.\n\n"
+        + markdown_table(head, rows)
     )
 
 
@@ -183,7 +184,7 @@ def _families(report: Report) -> str:
     head = ["every picture shows", "in training", "pictures"]
     for point in POINTS:
         head += [f"{point} MAE px", f"{point} within 5 px", "95 % interval"]
-    return "## Style families by themselves\n\n" + _table(head, rows)
+    return "## Style families by themselves\n\n" + markdown_table(head, rows)
 
 
 def _training(report: Report) -> str:
@@ -201,7 +202,7 @@ def _training(report: Report) -> str:
         ["overfitting", training.verdict],
     ]
     curves = f"\n\n![Training curves]({CURVES})" if len(report.epochs) > 1 else ""
-    return "## Training\n\n" + _table(["", ""], rows) + curves
+    return "## Training\n\n" + markdown_table(["", ""], rows) + curves
 
 
 def _duration(seconds: float) -> str:
@@ -224,11 +225,12 @@ def _time(report: Report) -> str:
     return (
         "## Inference time\n\nWhole predictions, measured here while evaluating "
         f"({this_machine().processor}); `python -m bench.latency` does nothing else beside.\n\n"
-        + _table(head, rows)
+        + markdown_table(head, rows)
     )
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.amp import GradScaler
 
 from train import checkpoint, distributed
 from train.checkpoint import CheckpointError
 from train.config import Config, ConfigError, parse_config, plain
+from train.losses import Answer, batch_losses
 from train.model import KeypointNet, build_model
 from train.optim import build_ema, build_optimizer
 from train.resources import autocast_dtype
@@ -39,8 +42,12 @@ class TrainState:
     steps of `pictures_per_step` (of all processes and batches) fit into an epoch's pictures.
     """
 
-    def __init__(self, config: Config, device: torch.device) -> None:
+    def __init__(
+        self, config: Config, device: torch.device, model: KeypointNet | None = None
+    ) -> None:
         """config: without a None that `resources.resolved` fills.
+
+        model: what to train; a fresh network of the configuration when None.
 
         Raises:
             ConfigError: an epoch's pictures do not make one step.
@@ -57,7 +64,8 @@ class TrainState:
             )
         self.total_steps = self.steps_per_epoch * training.num_epochs
         torch.manual_seed(config.data.seed)
-        self.model = build_model(config.model).to(device, memory_format=torch.channels_last)
+        model = build_model(config.model) if model is None else model
+        self.model = model.to(device, memory_format=torch.channels_last)
         torch.manual_seed(config.data.seed + distributed.rank())  # dropout differs between ranks
         self.ema = build_ema(self.model, training.ema.decay) if training.ema.enabled else None
         self.network = distributed.Network(self.model)
@@ -87,6 +95,14 @@ class TrainState:
         averaged = self.ema.module
         assert isinstance(averaged, KeypointNet)
         return averaged
+
+    def losses(self, x: Tensor, answer: Answer, batch: Sequence[Tensor]) -> dict[str, Tensor]:
+        """What a step makes smaller: "loss" and its components.
+
+        x: f32 [B, 4, H, W], the network's input; answer: what `forward_training` says of it;
+        batch: canvases, truths and shapes, see `train.data.loader`.
+        """
+        return batch_losses(answer, batch, self.config.loss)
 
     def step_made(self, losses: dict[str, float], updated: bool = True) -> None:
         """Counts a step and its losses; where it `updated` the weights, schedule and average move.

@@ -11,11 +11,8 @@ from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from train import data, distributed
-from train.coverage import encode_shapes
 from train.data import Batch
-from train.losses import compute_losses
 from train.state import TrainState
-from train.targets import encode
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ def train_step(state: TrainState, batches: Sequence[Batch], measure_update: bool
         with state.network.averaging(number == len(batches)):
             found.append(backward(state, batch, 1 / len(batches)))
     losses = _mean_losses(state, found)
-    weights = list(state.model.parameters())
+    weights = [weight for weight in state.model.parameters() if weight.requires_grad]
     before = [weight.detach().clone() for weight in weights] if measure_update else None
     norm = apply_gradient(state)
     ratio = None
@@ -65,13 +62,11 @@ def train_step(state: TrainState, batches: Sequence[Batch], measure_update: bool
 
 def backward(state: TrainState, batch: Batch, share: float) -> dict[str, Tensor]:
     """Adds `share` of one batch's gradient to what is there; returns its losses."""
-    canvas, truth, shapes = (tensor.to(state.device, non_blocking=True) for tensor in batch)
-    amp = state.autocast_dtype
+    batch = tuple(tensor.to(state.device, non_blocking=True) for tensor in batch)
+    amp, x = state.autocast_dtype, data.network_input(batch[0])
     with torch.autocast(state.device.type, amp, enabled=amp is not None):
-        raw, maps = state.network(data.network_input(canvas))
-    targets = encode(truth, (raw.shape[2], raw.shape[3]))
-    shape_targets = encode_shapes(canvas, truth, shapes)
-    losses = compute_losses(raw, maps, targets, shape_targets, state.config.loss)
+        answer = state.network(x)
+    losses = state.losses(x, answer, batch)
     state.scaler.scale(losses["loss"] * share).backward()
     return {name: value.detach() for name, value in losses.items()}
 

@@ -34,3 +34,12 @@ def test_a_wrong_answer_is_not_timed() -> None:
 
 def test_the_picture_has_the_stated_size() -> None:
     assert latency.picture().shape == (latency.PICTURE_HEIGHT, latency.PICTURE_WIDTH, 3)
+
+
+def test_the_speedup_is_held_against_its_target() -> None:
+    fp32 = latency.Latency("fp32", 10.0, 11.0, 12.0)
+    int8 = latency.Latency("int8", 4.0, 9.0, 9.0)
+    assert latency.speedup(fp32, int8, "avx2-vnni").endswith(
+        "2.50 times as fast as fp32; target 2.5: reached"
+    )
+    assert latency.speedup(fp32, int8, "none").endswith("target 2.8: missed")

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from compress.export import deployed_onnx
+from compress.calibration import CalibrationSet
+from compress.fakequant import RawNet, quantized
+from compress.onnx_graphs import deployed_onnx
 from train import checkpoint
 from train.config import Config, ModelConfig, plain
 from train.model import KeypointNet, build_model, fold
@@ -39,9 +42,37 @@ def onnx_bytes() -> bytes:
 
 
 @pytest.fixture(scope="session")
+def canvases() -> CalibrationSet:
+    """Four canvases of noise."""
+    noise = np.random.default_rng(0).integers(0, 256, (4, 256, 512, 4), dtype=np.uint8)
+    return CalibrationSet(noise)
+
+
+@pytest.fixture(scope="session")
+def quantized_net(canvases: CalibrationSet) -> RawNet:
+    """`tiny_net()` with calibrated quantisers."""
+    return quantized(fold(tiny_net()), canvases)
+
+
+# What commands that quantise are given, so that they take seconds.
+SMALL = ["--calibration-pictures", "3", "--gate-pictures", "4"]
+
+
+@pytest.fixture(scope="session")
+def lenient(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Tolerances that a network with random weights keeps."""
+    path = tmp_path_factory.mktemp("lenient") / "gate.toml"
+    path.write_text("[int8]\nmae_px = 1000\n")
+    return [*SMALL, "--tolerances", str(path)]
+
+
+@pytest.fixture(scope="session")
 def checkpoint_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    net = tiny_net()
-    path = tmp_path_factory.mktemp("checkpoint") / "best_model.pth"
+    return save_checkpoint(tiny_net(), tmp_path_factory.mktemp("checkpoint") / "best_model.pth")
+
+
+def save_checkpoint(net: KeypointNet, path: Path) -> Path:
+    """A checkpoint as training leaves one."""
     content = dict.fromkeys(checkpoint.REQUIRED_KEYS, 0)
     content |= {
         "model_state_dict": net.state_dict(),

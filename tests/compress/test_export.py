@@ -11,8 +11,9 @@ import torch
 
 import compress
 from compress import export
-from compress.export import DEPLOYED_NAMES, deployed_onnx, raw_onnx
 from compress.graph import RAW_NAMES, DeployedGraph
+from compress.onnx_graphs import DEPLOYED_NAMES, deployed_onnx, fp16_onnx, raw_onnx
+from runtime import Bundle, Locator
 from tests.compress.conftest import tiny_net
 from train.model import fold
 
@@ -67,12 +68,41 @@ def test_engines_agree_with_torch(onnx_bytes, net):
             assert compiled({"canvas": canvas})[name] == pytest.approx(value.numpy(), abs=1e-3)
 
 
-def test_command_writes_what_was_asked_for(checkpoint_path, onnx_bytes, tmp_path, capsys):
+def test_fp16_is_in_the_types_of_the_graph(net):
+    model = onnx.load_from_string(fp16_onnx(net, 1.0))
+    types = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    assert len(convolutions) > 20
+    assert {types[name] for node in convolutions for name in node.input[1:]} == {
+        onnx.TensorProto.FLOAT16
+    }
+    assert _ports(model.graph.output) == {
+        "keypoints": (onnx.TensorProto.FLOAT, [1, 2, 4]),
+        "angle": (onnx.TensorProto.FLOAT, [1, 2]),
+    }
+
+
+def test_command_writes_a_bundle(checkpoint_path, onnx_bytes, tmp_path, capsys):
     output = tmp_path / "new" / "folder"
-    assert export.main([str(checkpoint_path), "-o", str(output), "--raw"]) == 0
-    assert sorted(path.name for path in output.iterdir()) == ["fp32.onnx", "raw.onnx"]
+    assert export.main([str(checkpoint_path), "-o", str(output)]) == 0
+    bundle = Bundle.open(output)
+    bundle.verify()
+    assert set(bundle.manifest.artefacts) == {"fp32-ir", "fp32", "fp16", "raw"}
+    assert bundle.manifest.calibration is bundle.manifest.compression is None
     assert (output / "fp32.onnx").read_bytes() == onnx_bytes
+    assert (output / "raw.onnx").read_bytes() == raw_onnx(fold(tiny_net()))
     assert "fp32.onnx" in capsys.readouterr().out
+    golden = bundle.manifest.golden
+    expected = golden.answer["fp32"]["gap"]
+    for precision, backend, within_px in (
+        ("fp32", "openvino", 0.01),
+        ("fp32", "onnxruntime", 0.01),
+        ("fp16", "openvino", 1.0),
+        ("fp16", "onnxruntime", 1.0),
+    ):
+        with Locator(precision, backend=backend, bundle=output) as locator:
+            gap = locator.predict(bundle.read_golden(golden)).gap
+        assert (gap.x, gap.y) == pytest.approx((expected["x"], expected["y"]), abs=within_px)
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "empty", "text", "truncated", "foreign"])

@@ -11,8 +11,8 @@ import openvino as ov
 import pytest
 import torch
 
-from compress.export import DEPLOYED_NAMES, to_onnx
 from compress.graph import RAW_NAMES, DeployedGraph, RawGraph, decode
+from compress.onnx_graphs import DEPLOYED_NAMES, to_onnx
 from runtime import geometry
 from tests.compress.conftest import tiny_net
 from tests.golden import make_golden

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 import train
 from compress import package, ptq, record
@@ -15,22 +16,25 @@ from compress.calibration import DEFAULT_SEED, from_folder, generated
 from compress.errors import CompressionError
 from compress.package import record_measurement
 from runtime import Bundle, BundleError, Locator
-from tests.compress.conftest import TINY
+from tests.compress.conftest import SMALL, TINY, save_checkpoint, tiny_net
 from train.config import Config
 from train.synth import render
 
-PICTURES = 6
-
-
-def _ptq(checkpoint: Path, output: Path, *more: str) -> int:
-    count = ["--calibration-pictures", str(PICTURES)]
-    return ptq.main([str(checkpoint), "-o", str(output), *count, *more])
+PICTURES = 3
 
 
 @pytest.fixture(scope="module")
-def bundle_dir(checkpoint_path, tmp_path_factory):
+def run_ptq(lenient):
+    def run(checkpoint: Path, output: Path, *more: str) -> int:
+        return ptq.main([str(checkpoint), "-o", str(output), *lenient, *more])
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def bundle_dir(checkpoint_path, run_ptq, tmp_path_factory):
     output = tmp_path_factory.mktemp("ptq") / "bundle"
-    assert _ptq(checkpoint_path, output, "--min-score", "0.4") == 0
+    assert run_ptq(checkpoint_path, output, "--min-score", "0.4") == 0
     return output
 
 
@@ -52,7 +56,8 @@ def test_manifest_says_what_was_made(bundle_dir):
     bundle = Bundle.open(bundle_dir)
     bundle.verify()
     manifest = bundle.manifest
-    names = {"manifest.json", "fp32.onnx", "int8.xml", "int8.bin", "golden.png"}
+    names = {"manifest.json", "golden.png", "fp32.onnx", "fp16.onnx", "int8.xml", "int8.bin"}
+    names.add("int8-qdq.onnx")
     assert set(_content(bundle_dir)) == names
     assert not [p for p in bundle_dir.parent.iterdir() if p != bundle_dir], "left-overs beside it"
     assert (manifest.model.name, manifest.row_agreement) == ("edge", 1.0)
@@ -62,6 +67,13 @@ def test_manifest_says_what_was_made(bundle_dir):
     assert manifest.calibration.sha256 == generated(PICTURES, DEFAULT_SEED, None).sha256
     assert manifest.artefacts["fp32"].backends == ("openvino", "onnxruntime")
     assert manifest.artefacts["int8"].files == {"model": "int8.xml", "weights": "int8.bin"}
+    assert manifest.artefacts["int8-qdq"].backends == ("tensorrt", "onnxruntime")
+    made = manifest.compression
+    assert (made.method, made.settings["preset"]) == ("ptq", "mixed")
+    assert (made.gate.testset, made.gate.pictures) == ("fixed-procedural", 4)
+    assert made.gate.tolerances == {"int8": {"mae_px": 1000}}
+    assert made.gate.figures.keys() == manifest.artefacts.keys()
+    assert made.gate.figures["fp32"]["shift_max_px"] == 0
     assert manifest.versions.keys() >= {"torch", "nncf", "openvino", "picture generator"}
 
 
@@ -69,7 +81,8 @@ def test_locator_loads_it_and_int8_is_near_fp32(bundle_dir):
     golden = Bundle.open(bundle_dir).manifest.golden
     picture = cv2.imread(str(bundle_dir / golden.picture))
     answers = {}
-    for precision, backend in (("fp32", "onnxruntime"), ("fp32", "openvino"), ("int8", "openvino")):
+    pairs = (("fp32", "onnxruntime"), ("fp32", "openvino"), ("int8", "openvino"))
+    for precision, backend in pairs:
         with Locator(precision, backend=backend, bundle=bundle_dir) as locator:
             answers[precision, backend] = locator.predict(picture)
         point, expected = answers[precision, backend].gap, golden.answer[precision]["gap"]
@@ -78,11 +91,17 @@ def test_locator_loads_it_and_int8_is_near_fp32(bundle_dir):
     fp32, int8 = answers["fp32", "openvino"], answers["int8", "openvino"]
     assert int8.gap.score == pytest.approx(fp32.gap.score, abs=0.2)
     assert int8.gap != fp32.gap, "both precisions ran the same network"
+    with Locator("int8", backend="onnxruntime", bundle=bundle_dir) as locator:
+        signed = locator.predict(picture)
+    assert signed.gap not in (fp32.gap, int8.gap)
+    assert signed.gap.score == pytest.approx(fp32.gap.score, abs=0.2)
 
 
-def test_publishing_again_replaces_a_bundle_but_nothing_else(checkpoint_path, copy, capsys):
+def test_publishing_again_replaces_a_bundle_but_nothing_else(
+    checkpoint_path, run_ptq, copy, capsys
+):
     before = _content(copy)
-    assert _ptq(checkpoint_path, copy, "--row-agreement", "0", "--preset", "performance") == 0
+    assert run_ptq(checkpoint_path, copy, "--row-agreement", "0", "--preset", "performance") == 0
     table = capsys.readouterr().out
     assert "Convolution" in table
     after = Bundle.open(copy)
@@ -91,7 +110,7 @@ def test_publishing_again_replaces_a_bundle_but_nothing_else(checkpoint_path, co
     assert _content(copy)["int8.xml"] != before["int8.xml"]
     (copy / "notes.txt").write_text("mine")
     kept = _content(copy)
-    assert _ptq(checkpoint_path, copy) == 2
+    assert run_ptq(checkpoint_path, copy) == 2
     assert "notes.txt" in capsys.readouterr().err
     assert _content(copy) == kept
 
@@ -172,8 +191,11 @@ def test_record_command_takes_what_evaluate_writes(copy, tmp_path, capsys):
     path.write_text(json.dumps(results))
     assert record.main([str(copy), str(path)]) == 0
     for name, artefact in Bundle.open(copy).manifest.artefacts.items():
-        expected = {"pictures": 5, "fingerprint": "f", **headlines[name]}
-        assert artefact.measured == {"fixed": expected}
+        if name in headlines:
+            expected = {"pictures": 5, "fingerprint": "f", **headlines[name]}
+            assert artefact.measured == {"fixed": expected}
+        else:
+            assert artefact.measured == {}, "nothing was measured on it"
     for content in ("{", "[]", '{"fixed": 3}', '{"fixed": {"int8": 3}}'):
         path.write_text(content)
         assert record.main([str(copy), str(path)]) == 2
@@ -182,8 +204,8 @@ def test_record_command_takes_what_evaluate_writes(copy, tmp_path, capsys):
 
 def test_record_measurement_refuses_what_it_cannot_place(copy):
     before = _content(copy)
-    with pytest.raises(CompressionError, match="fp32, int8, not fp16"):
-        record_measurement(copy, "fp16", "fixed", {"fingerprint": "f"})
+    with pytest.raises(CompressionError, match="int8-qdq, not int4"):
+        record_measurement(copy, "int4", "fixed", {"fingerprint": "f"})
     with pytest.raises(CompressionError, match="no fingerprint"):
         record_measurement(copy, "int8", "fixed", {"mae_px": 1.0})
     assert _content(copy) == before
@@ -201,6 +223,52 @@ def test_generated_calibration_is_the_stream_letterboxed():
     scale = min(512 / width, 256 / height)
     assert inside.sum() == pytest.approx(width * height * scale**2, rel=0.01)
     assert not chosen.canvases[1][~inside].any()
+
+
+def test_the_same_seed_gives_the_same_bytes(checkpoint_path, run_ptq, bundle_dir, tmp_path):
+    assert run_ptq(checkpoint_path, tmp_path / "again", "--min-score", "0.4") == 0
+    before, after = _content(bundle_dir), _content(tmp_path / "again")
+    assert before.keys() == after.keys()
+    assert [name for name in before if before[name] != after[name]] == []
+
+
+def _sabotaged(folder: Path) -> Path:
+    """The same network, one of whose channels is ten thousand times as strong, and taken as much
+    less seriously by the next layer: in FP32 nothing changes, in INT8 all others vanish."""
+    net = tiny_net()
+    with torch.no_grad():
+        for norm in (net.head.block.full.norm, net.head.block.identity):
+            norm.weight[0] *= 1e4
+            norm.bias[0] *= 1e4
+        net.head.out.weight[:, 0] /= 1e4
+    return save_checkpoint(net, folder / "sabotaged.pth")
+
+
+def test_the_gate_refuses_a_sabotaged_checkpoint(
+    checkpoint_path, bundle_dir, copy, tmp_path, capsys
+):
+    tolerances = tmp_path / "gate.toml"
+    tolerances.write_text("[int8]\nshift_p50_px = 5\n[int8-qdq]\nshift_p50_px = 5\n")
+    before = _content(copy)
+    options = ["-o", str(copy), *SMALL, "--tolerances", str(tolerances)]
+    report = tmp_path / "report"
+    assert ptq.main([str(_sabotaged(tmp_path)), *options, "--report", str(report)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: refused on fixed-procedural (4 pictures): int8")
+    assert "shift_p50_px" in error
+    assert error.count("\n") == 1
+    assert _content(copy) == before
+    assert [path.name for path in copy.parent.iterdir() if "bundle" in path.name] == ["bundle"]
+    assert "## The gate: **refused**" in (report / "report.md").read_text()
+    assert not json.loads((report / "report.json").read_text())["passed"]
+    assert ptq.main([str(checkpoint_path), *options]) == 0, "the sabotage is what it refuses"
+
+
+def test_accuracy_control_runs_on_the_pixel_metric(checkpoint_path, run_ptq, tmp_path):
+    output = tmp_path / "controlled"
+    control = ["--accuracy-control", "--max-drop", "1000px", "--control-pictures", "2"]
+    assert run_ptq(checkpoint_path, output, *control) == 0
+    assert Bundle.open(output).manifest.compression.settings["max_drop_px"] == 1000
 
 
 def test_calibration_draws_from_no_stream_that_accuracy_is_measured_or_trained_on():
@@ -223,14 +291,16 @@ def test_calibration_from_a_folder(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "damaged"])
-def test_unusable_calibration_is_one_line_and_code_2(kind, checkpoint_path, tmp_path, capsys):
+def test_unusable_calibration_is_one_line_and_code_2(
+    kind, checkpoint_path, run_ptq, tmp_path, capsys
+):
     folder = tmp_path / "pictures"
     if kind != "missing":
         folder.mkdir()
     if kind == "damaged":
         (folder / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     output = tmp_path / "out"
-    assert _ptq(checkpoint_path, output, "--calibration", str(folder)) == 2
+    assert run_ptq(checkpoint_path, output, "--calibration", str(folder)) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
@@ -241,17 +311,17 @@ def test_unusable_calibration_is_one_line_and_code_2(kind, checkpoint_path, tmp_
     ("option", "value"),
     [("--min-score", "1.5"), ("--min-score", "nan"), ("--calibration-pictures", "0")],
 )
-def test_impossible_option_is_refused(option, value, checkpoint_path, tmp_path, capsys):
+def test_impossible_option_is_refused(option, value, checkpoint_path, run_ptq, tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
-        _ptq(checkpoint_path, tmp_path / "out", f"{option}={value}")
+        run_ptq(checkpoint_path, tmp_path / "out", f"{option}={value}")
     assert caught.value.code == 2
     assert value in capsys.readouterr().err
 
 
-def test_truncated_checkpoint_is_one_line_and_code_2(checkpoint_path, tmp_path, capsys):
+def test_truncated_checkpoint_is_one_line_and_code_2(checkpoint_path, run_ptq, tmp_path, capsys):
     path = tmp_path / "short.pth"
     path.write_bytes(checkpoint_path.read_bytes()[:-100])
-    assert _ptq(path, tmp_path / "out") == 2
+    assert run_ptq(path, tmp_path / "out") == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1

@@ -14,6 +14,8 @@ from runtime.bundle import (
     Artefact,
     Bundle,
     Calibration,
+    Compression,
+    Gate,
     Golden,
     Manifest,
     ThresholdFit,
@@ -52,6 +54,11 @@ def test_what_is_written_is_read_back(shared_bundle, tmp_path, network):
         calibration=Calibration(300, DIGEST),
         golden=golden,
         thresholds=limits,
+        compression=Compression(
+            "qat",
+            {"epochs": 4},
+            Gate("fixed", 9, DIGEST, {"int8": {"mae_added_px": 0.1}}, {"int8": {"mae_px": 2.5}}),
+        ),
     )
     files = {"fp32.onnx": network, "golden.png": b"picture"}
     bundle = write_bundle(tmp_path / "deep" / "new", manifest, files)
@@ -119,7 +126,7 @@ def test_the_checked_bytes_are_the_ones_used(own_bundle, network, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda d: d.update(schema_version=3), "schema_version is 3, newer .*upgrade edge-locator"),
+        (lambda d: d.update(schema_version=4), "schema_version is 4, newer .*upgrade edge-locator"),
         (lambda d: d.update(contract_version=9), "contract_version is 9, newer .*upgrade"),
         (lambda d: d.update(schema_version=1), "schema_version is 1, older .*export the bundle"),
         (lambda d: d.pop("schema_version"), "schema_version: expected int, got nothing"),
@@ -141,6 +148,8 @@ def test_the_checked_bytes_are_the_ones_used(own_bundle, network, monkeypatch):
         ),
         (lambda d: d.update(row_agreement=-1), "row_agreement: expected a number >= 0, got -1"),
         (lambda d: d.update(row_agreement=float("nan")), "row_agreement: .* got nan"),
+        (lambda d: d.pop("compression"), "missing: compression"),
+        (lambda d: d.update(compression={"method": "ptq"}), "missing: compression.gate"),
         (lambda d: d.update(artefacts={}), "artefacts: expected at least one"),
         (lambda d: d.update(artefacts=[]), "artefacts: expected dict, got list"),
         (lambda d: d["model"].update(name=None), "model.name: expected str, got nothing"),
@@ -245,7 +254,20 @@ def test_an_artefact_cannot_be_made_against_the_schema():
         Artefact({"model": "../x"}, {"model": DIGEST}, "onnx", "fp32", ("openvino",), {})
 
 
+def test_a_bundle_of_schema_2_is_read_and_written_anew(own_bundle, network, ir):
+    path = own_bundle / "manifest.json"
+    document = json.loads(path.read_text())
+    expected = Bundle.open(own_bundle).manifest
+    del document["compression"]
+    path.write_text(json.dumps(document | {"schema_version": 2}))
+    manifest = Bundle.open(own_bundle).manifest
+    assert manifest == expected
+    files = {"fp32.onnx": network, "int8.xml": ir[0], "int8.bin": ir[1]}
+    write_bundle(own_bundle, manifest, files)
+    assert json.loads(path.read_text())["schema_version"] == 3
+
+
 def test_every_part_of_the_schema_is_in_the_written_manifest(shared_bundle):
     document = json.loads((shared_bundle / "manifest.json").read_text())
     assert sorted(document) == sorted(field.name for field in dataclasses.fields(Manifest))
-    assert (document["schema_version"], document["contract_version"]) == (2, 1)
+    assert (document["schema_version"], document["contract_version"]) == (3, 1)

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from tests.train.fakes import FakePictures
 from tests.train.small import small_config
-from train import checks, data, doctor, learning, losses, step
+from train import checks, data, doctor, learning, losses
 from train.checks import Finding
 from train.config import Config, LossConfig, dump_config
 from train.data import Batch
+from train.losses import compute_losses
 from train.model import activate
 from train.source import Source
 from train.state import TrainState
@@ -180,7 +181,7 @@ def test_a_loss_that_reads_the_wrong_channels(
     monkeypatch.setattr(
         checks,
         "compute_losses",
-        lambda raw, *rest: losses.compute_losses(raw[:, channels], *rest),
+        lambda raw, *rest: compute_losses(raw[:, channels], *rest),
     )
     found = checks.check_losses(batch, config.loss)
     assert not found.passed
@@ -200,7 +201,7 @@ def test_a_loss_that_reads_the_wrong_maps_of_shapes(
     monkeypatch.setattr(
         checks,
         "compute_losses",
-        lambda raw, maps, *rest: losses.compute_losses(raw, maps[:, channels], *rest),
+        lambda raw, maps, *rest: compute_losses(raw, maps[:, channels], *rest),
     )
     found = checks.check_losses(batch, config.loss)
     assert not found.passed
@@ -271,7 +272,7 @@ def cut_off(component: str) -> Callable[..., dict[str, Tensor]]:
     """Losses of which one no longer depends on the network."""
 
     def compute(raw: Tensor, *rest: object) -> dict[str, Tensor]:
-        found = losses.compute_losses(raw, *rest)
+        found = compute_losses(raw, *rest)
         weight = getattr(LossConfig(), component).weight
         lost = found[component]
         held = lost.detach() + 0 * raw.sum()
@@ -301,7 +302,7 @@ def test_a_component_that_weighs_nothing_is_no_defect(tmp_path: Path, batch: Bat
 def test_a_stuck_component_is_named(
     state: TrainState, batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(step, "compute_losses", cut_off("centre"))
+    monkeypatch.setattr(losses, "compute_losses", cut_off("centre"))
     moves = by_name(learning.check_learning(state, few(batch), 40))["loss components move"]
     assert not moves.passed
     assert moves.seen.startswith("stuck: centre (")
@@ -320,10 +321,10 @@ def test_a_loss_that_is_not_finite_is_a_finding(
     state: TrainState, batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def infinite(raw: Tensor, *rest: object) -> dict[str, Tensor]:
-        found = losses.compute_losses(raw, *rest)
+        found = compute_losses(raw, *rest)
         return found | {"offset": found["offset"] * float("inf")}
 
-    monkeypatch.setattr(step, "compute_losses", infinite)
+    monkeypatch.setattr(losses, "compute_losses", infinite)
     (found,) = learning.check_learning(state, few(batch), 5)
     assert not found.passed
     assert "offset" in found.seen
@@ -333,7 +334,7 @@ def test_a_decode_that_does_not_fit_is_seen_after_learning(
     state: TrainState, batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the round trip cannot see, because the network learned it: training exchanged points."""
-    monkeypatch.setattr(step, "encode", EXCHANGED)
+    monkeypatch.setattr(losses, "encode", EXCHANGED)
     learned = by_name(learning.check_learning(state, few(batch), STEPS))["learning one batch"]
     assert not learned.passed
     assert "decode does not undo" in learned.advice

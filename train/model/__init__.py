@@ -44,11 +44,10 @@ class KeypointNet(nn.Module):
         """Canvas f32 [B, 4, 256, 512] in 0..1 (R, G, B, mask) to raw f32 [B, 8, 64, 128]."""
         return self.head(self._features(x))
 
-    def forward_training(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """As ``forward_raw``, and the maps f32 [B, 7, 64, 128] of ``ShapeHead``."""
-        assert self.shapes is not None
+    def forward_training(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """As ``forward_raw``, and the maps f32 [B, 7, 64, 128] of ``ShapeHead`` if there is one."""
         features = self._features(x)
-        return self.head(features), self.shapes(features)
+        return self.head(features), None if self.shapes is None else self.shapes(features)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """As ``forward_raw``, then ``activate``."""

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import tensorrt_rtx
 
-from compress.export import RAW_NAMES, raw_onnx
+from compress.graph import RAW_NAMES
+from compress.onnx_graphs import raw_onnx
 from runtime import BackendError, BackendUnavailable, BundleError, Locator
 from runtime.backends.tensorrt import build as build_module
 from runtime.backends.tensorrt import cuda
