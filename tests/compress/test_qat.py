@@ -131,6 +131,9 @@ def test_distillation_loss_is_the_divergence_and_the_offsets_distance():
     assert distillation_loss(raw, teacher).item() == pytest.approx(expected, rel=1e-4)
 
 
+CANVAS, SHAPES = (1, 256, 512, 4), (1, 64, 128, 3)
+
+
 def test_without_distillation_the_losses_are_those_of_training(canvases, monkeypatch):
     settings = QatSettings(epochs=1, pictures=2, batch_size=2, distillation=0.0, threads=1)
     config = settings.config(Config(), Path("nowhere"))
@@ -140,8 +143,10 @@ def test_without_distillation_the_losses_are_those_of_training(canvases, monkeyp
     told = {}
     for weight in (0.0, 2.0):
         state = finetune.QatState(config, torch.device("cpu"), net, net, weight, {})
-        x, truth = torch.rand(1, 4, 256, 512), torch.zeros(1, 13)
-        told[weight] = state.losses(x, net.forward_raw(x), truth)
+        x = torch.rand(1, 4, 256, 512)
+        canvas, shapes = (torch.zeros(s, dtype=torch.uint8) for s in (CANVAS, SHAPES))
+        batch = (canvas, torch.zeros(1, 13), shapes)
+        told[weight] = state.losses(x, (net.forward_raw(x), None), batch)
     assert "distillation" not in told[0.0]
     expected = told[0.0]["loss"].item() + 2 * told[2.0]["distillation"].item()
     assert told[2.0]["loss"].item() == pytest.approx(expected, rel=1e-5)
