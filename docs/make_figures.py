@@ -50,7 +50,8 @@ def save_small(picture: Image.Image, path: Path) -> None:
     """Write a picture as a PNG of few colours, and not too wide."""
     small = picture.convert("RGB")
     small.thumbnail((WIDEST_PX, picture.height))
-    small.quantize(COLOURS).save(path, optimize=True)
+    # The usual method would lose the few pixels of a mark's colour.
+    small.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
 
 
 def tensorboard_screenshot(run: Path, browser_path: str | None) -> None:
