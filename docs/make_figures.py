@@ -11,11 +11,12 @@ import argparse
 import shutil
 import sys
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
-import cv2
+from PIL import Image
 from playwright.sync_api import sync_playwright
 from tensorboard.program import TensorBoard
 
@@ -26,7 +27,7 @@ from examples.automation import FLAGS  # noqa: E402
 from train import evaluate  # noqa: E402
 
 FIGURES = ROOT / "docs" / "figures"
-WIDEST_PX = 800
+WIDEST_PX, COLOURS = 900, 256  # small files
 VIEWPORT = {"width": 1500, "height": 950}
 SHOWN_TAGS = "Loss/|MAE_Components/total|Learning_Rate|Gradients/norm|Predictions"
 SETTLED_MS = 8_000  # TensorBoard reads the run and draws its charts in its own time
@@ -42,16 +43,15 @@ def report_figures(run: Path, testset: str, limit: int, backgrounds: Path | None
             raise SystemExit(2)
         for figure in sorted(Path(folder).glob("*.png")):
             name = figure.name.removeprefix(f"{testset}-")
-            cv2.imwrite(str(FIGURES / name), _small(figure), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+            save_small(Image.open(figure), FIGURES / name)
 
 
-def _small(path: Path) -> cv2.typing.MatLike:
-    picture = cv2.imread(str(path))
-    height, width = picture.shape[:2]
-    if width <= WIDEST_PX:
-        return picture
-    size = (WIDEST_PX, round(height * WIDEST_PX / width))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+def save_small(picture: Image.Image, path: Path) -> None:
+    """Write a picture as a PNG of few colours, and not too wide."""
+    small = picture.convert("RGB")
+    small.thumbnail((WIDEST_PX, picture.height))
+    # The usual method would lose the few pixels of a mark's colour.
+    small.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
 
 
 def tensorboard_screenshot(run: Path, browser_path: str | None) -> None:
@@ -67,7 +67,8 @@ def tensorboard_screenshot(run: Path, browser_path: str | None) -> None:
         page.goto(f"{address}?tagFilter={quote(SHOWN_TAGS)}#timeseries", wait_until="load")
         page.get_by_role("button", name="Settings").first.click()  # closes their pane
         page.wait_for_timeout(SETTLED_MS)
-        page.screenshot(path=FIGURES / "tensorboard.png")
+        screenshot = Image.open(BytesIO(page.screenshot()))
+        save_small(screenshot, FIGURES / "tensorboard.png")
         browser.close()
 
 
