@@ -14,7 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxFileBytes = std::size_t{64} << 20U;
 constexpr std::int64_t kMaxPixels = 64'000'000;
 constexpr std::int64_t kMaxSide = 16'384;
 
@@ -77,7 +76,7 @@ cv::Mat load_file(const fs::path& path) {
         if (!fs::is_regular_file(status))
             fail(LOCATOR_ERROR_PICTURE, name, " is not a regular file: give a picture file");
         // A byte more than is taken, so that too large a file is noticed.
-        return load_bytes(read_file(path, kMaxFileBytes + 1), name);
+        return load_bytes(read_file(path, LOCATOR_MAX_FILE_BYTES + 1), name);
     } catch (const std::system_error& error) {
         fail(LOCATOR_ERROR_PICTURE, name, " cannot be read (", error.code().message(),
              "): check the path and its rights");
@@ -85,8 +84,8 @@ cv::Mat load_file(const fs::path& path) {
 }
 
 cv::Mat load_bytes(std::string_view data, const std::string& name) {
-    if (data.size() > kMaxFileBytes)
-        fail(LOCATOR_ERROR_PICTURE, name, " is larger than ", kMaxFileBytes >> 20U,
+    if (data.size() > LOCATOR_MAX_FILE_BYTES)
+        fail(LOCATOR_ERROR_PICTURE, name, " is larger than ", LOCATOR_MAX_FILE_BYTES >> 20U,
              " MiB: scale the picture down or crop it");
     const Size size = checked_encoded_size(data, name);
     cv::Mat picture = decoded(data);

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <exception>
 #include <iostream>
-#include <iterator>
 #include <locator/locator.hpp>
 #include <string>
 #include <vector>
@@ -42,8 +41,9 @@ std::vector<std::string> names_of(const std::vector<std::string>& arguments, int
 locator::Location predict(const locator::Locator& locator, const std::string& name,
                           const locator::Query& query) {
     if (name != kStandardInput) return locator.predict_file(name, query);
-    const std::string data(std::istreambuf_iterator<char>(std::cin), {});
-    return locator.predict_bytes(data.data(), data.size(), query);
+    std::string data(LOCATOR_MAX_FILE_BYTES + 1, '\0');  // too large a picture is refused as such
+    std::cin.read(data.data(), static_cast<std::streamsize>(data.size()));
+    return locator.predict_bytes(data.data(), static_cast<std::size_t>(std::cin.gcount()), query);
 }
 
 void print(const std::string& name, const locator::Location& location, bool json) {

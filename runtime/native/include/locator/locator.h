@@ -30,6 +30,9 @@
 #define LOCATOR_MAX_REASONS 8
 #define LOCATOR_REASON_BYTES 96
 
+/* Of an encoded picture. */
+#define LOCATOR_MAX_FILE_BYTES ((size_t)64 << 20)
+
 #ifdef __cplusplus
 extern "C" {
 #endif
