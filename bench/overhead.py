@@ -61,16 +61,21 @@ def predict_beyond_engine_ms(bundle_dir: Path, repeats: int) -> tuple[float, flo
     return statistics.median(whole_ms), statistics.median(engine_ms)
 
 
-def started_ms(scripts: Sequence[Sequence[str]], repeats: int) -> list[float]:
-    """Median time in milliseconds of each script's process; each script: its text and arguments.
+def python(script: str, *arguments: str) -> list[str]:
+    """The command that runs a script, given as text, in a Python like this one."""
+    return [sys.executable, "-c", script, *arguments]
+
+
+def started_ms(commands: Sequence[Sequence[str]], repeats: int) -> list[float]:
+    """Median time in milliseconds of each command's process, whose output is dropped.
 
     Raises CalledProcessError when one fails.
     """
-    times_ms: list[list[float]] = [[] for _ in scripts]
+    times_ms: list[list[float]] = [[] for _ in commands]
     for _ in range(repeats + 1):  # the first turn fills the file cache
-        for script, times in zip(scripts, times_ms, strict=True):
+        for command, times in zip(commands, times_ms, strict=True):
             start = time.perf_counter()
-            subprocess.run([sys.executable, "-c", *script], check=True)
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             times.append(1e3 * (time.perf_counter() - start))
     return [statistics.median(times[1:]) for times in times_ms]
 
@@ -90,10 +95,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     whole, engine = predict_beyond_engine_ms(options.bundle, options.repeats)
     alone, together, bare, ours = started_ms(
         [
-            [_IMPORT_ALONE],
-            [_IMPORT_ALL],
-            [_BARE, str(options.bundle / model)],
-            [_OURS, str(options.bundle)],
+            python(_IMPORT_ALONE),
+            python(_IMPORT_ALL),
+            python(_BARE, str(options.bundle / model)),
+            python(_OURS, str(options.bundle)),
         ],
         options.starts,
     )

@@ -22,9 +22,10 @@ def test_every_figure_is_measured(capsys):
 
 def test_a_script_that_fails_is_not_timed():
     with pytest.raises(subprocess.CalledProcessError):
-        overhead.started_ms([["raise SystemExit(3)"]], 1)
+        overhead.started_ms([overhead.python("raise SystemExit(3)")], 1)
 
 
 def test_the_slower_process_takes_longer():
-    quick, slow = overhead.started_ms([["pass"], ["import time; time.sleep(2)"]], 1)
+    scripts = ("pass", "import time; time.sleep(2)")
+    quick, slow = overhead.started_ms([overhead.python(script) for script in scripts], 1)
     assert slow > quick + 500

@@ -153,7 +153,6 @@ locator_status locator_predict_bytes(locator_handle* handle, const void* data, s
 
 locator_status locator_predict_pixels(locator_handle* handle, const locator_pixels* pixels,
                                       const locator_query* query, locator_location* location) {
-    return predict(handle, query, location, [&] {
-        return locator::internal::load_pixels(taken(pixels, "locator_pixels"));
-    });
+    return predict(handle, query, location,
+                   [&] { return locator::internal::load_pixels(taken(pixels, "locator_pixels")); });
 }

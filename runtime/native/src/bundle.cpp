@@ -33,7 +33,8 @@ std::string read_or_fail(const fs::path& path) {
 Manifest read_manifest(const fs::path& folder) {
     std::error_code ignored;
     if (!fs::is_directory(folder, ignored))
-        fail(LOCATOR_ERROR_BUNDLE, folder.string(), " is not a folder: give the folder of a bundle");
+        fail(LOCATOR_ERROR_BUNDLE, folder.string(),
+             " is not a folder: give the folder of a bundle");
     const fs::path path = folder / "manifest.json";
     const std::string bytes = read_or_fail(path);
     try {

@@ -22,8 +22,8 @@ public:
     // The first artefact of that precision that is meant for OpenVINO. Throws Failure (ARGUMENT).
     const Artefact& artefact(const std::string& precision) const;
 
-    // The artefact's files, by role, after checking their digests: the very bytes that were checked.
-    // Throws Failure (BUNDLE) naming the file that is missing or does not match.
+    // The artefact's files, by role, after checking their digests: the very bytes that were
+    // checked. Throws Failure (BUNDLE) naming the file that is missing or does not match.
     std::map<std::string, std::string> read(const Artefact& artefact) const;
 
 private:

@@ -52,9 +52,8 @@ std::set<int> parse_cpus(const std::string& listed) {
     for (const std::string& part : split(listed, ',')) {
         const auto dash = part.find('-');
         const auto low = number_in(std::string_view(part).substr(0, dash));
-        const auto high = dash == std::string::npos
-                              ? low
-                              : number_in(std::string_view(part).substr(dash + 1));
+        const auto high =
+            dash == std::string::npos ? low : number_in(std::string_view(part).substr(dash + 1));
         for (int cpu = low.value_or(0); low && high && cpu <= *high; ++cpu) cpus.insert(cpu);
     }
     return cpus;

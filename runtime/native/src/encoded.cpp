@@ -62,11 +62,11 @@ Size png(const Bytes& data) {
         throw MalformedError("is damaged: a PNG that does not start with its header");
     std::size_t position = kPngSignature.size();
     for (std::string_view kind; kind != "IEND";) {
-        if (position + 12 > data.size()) throw MalformedError("is truncated: a PNG without its end");
+        if (position + 12 > data.size())
+            throw MalformedError("is truncated: a PNG without its end");
         kind = data.text(position + 4, 4);
         const std::size_t end = position + 12 + data.big(position, 4);
-        if (end > data.size())
-            throw MalformedError("is truncated: a PNG that ends inside a block");
+        if (end > data.size()) throw MalformedError("is truncated: a PNG that ends inside a block");
         // Only blocks with an upper-case name carry pixels; damage elsewhere (say, a comment) is
         // nobody's concern.
         const bool critical = kind.front() >= 'A' && kind.front() <= 'Z';
@@ -137,8 +137,9 @@ Size bmp(const Bytes& data) {
     const auto size = static_cast<std::int64_t>(data.size());
     const std::int64_t row_bytes = (width * bits + 31) / 32 * 4;
     const bool compressed = compression == 1 || compression == 2;
-    const bool complete = compressed ? size >= file_size
-                                     : size >= pixels_at && row_bytes <= (size - pixels_at) / height;
+    const bool complete = compressed
+                              ? size >= file_size
+                              : size >= pixels_at && row_bytes <= (size - pixels_at) / height;
     if (!complete) throw MalformedError(joined("is truncated: ", size, " bytes of a larger BMP"));
     return {width, height};
 }

@@ -27,7 +27,8 @@ std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) 
         const std::size_t got = std::fread(part.data(), 1, wanted, file.get());
         content.append(part.data(), got);
         if (got < wanted) {
-            if (std::ferror(file.get()) != 0) throw std::system_error(errno, std::generic_category());
+            if (std::ferror(file.get()) != 0)
+                throw std::system_error(errno, std::generic_category());
             break;
         }
     }

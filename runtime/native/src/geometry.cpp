@@ -27,7 +27,8 @@ Letterbox::Letterbox(int picture_width, int picture_height)
 }
 
 Point Letterbox::to_picture(Point canvas) const {
-    return {(canvas.x - left() + 0.5) / scale_x() - 0.5, (canvas.y - top() + 0.5) / scale_y() - 0.5};
+    return {(canvas.x - left() + 0.5) / scale_x() - 0.5,
+            (canvas.y - top() + 0.5) / scale_y() - 0.5};
 }
 
 void Letterbox::render(const cv::Mat& picture_bgr, cv::Mat& canvas) const {

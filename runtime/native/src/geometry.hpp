@@ -21,7 +21,8 @@ struct RawResult {
     std::array<float, 2> angle;
 };
 
-// A picture of the given size (pixels, each at least 1), scaled to fit the canvas and centred on it.
+// A picture of the given size (pixels, each at least 1), scaled to fit the canvas and centred on
+// it.
 class Letterbox {
 public:
     Letterbox(int picture_width, int picture_height);
@@ -38,8 +39,9 @@ public:
 
     Point to_picture(Point canvas) const;
 
-    // Draw a BGR picture of this size on a canvas, CV_8UC4 of 256 rows and 512 columns, all of which
-    // is overwritten: channels R, G, B, mask; the mask is 255 over the picture, padding is 0 in all.
+    // Draw a BGR picture of this size on a canvas, CV_8UC4 of 256 rows and 512 columns, all of
+    // which is overwritten: channels R, G, B, mask; the mask is 255 over the picture, padding is 0
+    // in all.
     void render(const cv::Mat& picture_bgr, cv::Mat& canvas) const;
 
 private:

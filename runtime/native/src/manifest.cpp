@@ -104,17 +104,18 @@ std::string sha256_in(const Node& node) {
 // A name with a separator or a leading dot could reach outside the bundle's folder.
 std::string plain_name_in(const Node& node) {
     const std::string& text = node.text();
-    const bool plain =
-        !text.empty() && is_name_character(text.front()) &&
-        std::all_of(text.begin(), text.end(),
-                    [](char c) { return is_name_character(c) || c == '.' || c == '-'; });
+    const bool plain = !text.empty() && is_name_character(text.front()) &&
+                       std::all_of(text.begin(), text.end(), [](char c) {
+                           return is_name_character(c) || c == '.' || c == '-';
+                       });
     require(plain, node.where(), ": expected a plain file name, got '", text, "'");
     return text;
 }
 
 double number_within(const Node& node, double largest) {
     const double value = node.number();
-    require(value >= 0 && value <= largest, node.where(), ": expected 0..", largest, ", got ", value);
+    require(value >= 0 && value <= largest, node.where(), ": expected 0..", largest, ", got ",
+            value);
     return value;
 }
 
@@ -132,8 +133,8 @@ Thresholds thresholds_in(const Node& node) {
     node.only({"min_score", "max_rival", "max_row_difference_canvas_px", "fit"});
     const Node fit = node["fit"];
     if (!fit.is_null()) {
-        fit.only({"precision", "pictures", "false_abstention", "true_abstention",
-                  "no_gap_abstention"});
+        fit.only(
+            {"precision", "pictures", "false_abstention", "true_abstention", "no_gap_abstention"});
         fit["precision"].text();
         fit["pictures"].integer();
         for (const char* key : {"false_abstention", "true_abstention", "no_gap_abstention"})

@@ -19,9 +19,8 @@ const ov::Shape kKeypointsShape{1, 2, 4};
 const ov::Shape kAngleShape{1, 2};
 
 std::string cased(std::string text, int (*change)(int)) {
-    std::transform(text.begin(), text.end(), text.begin(), [change](unsigned char c) {
-        return static_cast<char>(change(c));
-    });
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [change](unsigned char c) { return static_cast<char>(change(c)); });
     return text;
 }
 
@@ -152,7 +151,8 @@ private:
 
 }  // namespace
 
-// The network and the requests that nobody uses just now: as many as there ever were threads at once.
+// The network and the requests that nobody uses just now: as many as there ever were threads at
+// once.
 struct Network::Pool {
     ov::Core core;
     ov::CompiledModel compiled;

@@ -102,8 +102,8 @@ cv::Mat load_pixels(const locator_pixels& pixels) {
         fail(LOCATOR_ERROR_ARGUMENT, "expected a picture of at least 1 x 1 pixels, got ",
              pixels.width, " x ", pixels.height);
     check_size({pixels.width, pixels.height}, "the picture given as pixels");
-    const std::size_t row_bytes =
-        static_cast<std::size_t>(pixels.width) * static_cast<std::size_t>(CV_ELEM_SIZE(layout.type));
+    const std::size_t row_bytes = static_cast<std::size_t>(pixels.width) *
+                                  static_cast<std::size_t>(CV_ELEM_SIZE(layout.type));
     const std::size_t stride = pixels.stride_bytes == 0 ? row_bytes : pixels.stride_bytes;
     if (stride < row_bytes)
         fail(LOCATOR_ERROR_ARGUMENT, "expected a stride of at least ", row_bytes, " bytes, got ",

@@ -16,12 +16,12 @@ constexpr double kPi = 3.14159265358979323846;
 
 void require_finite(const RawResult& raw) {
     const auto finite = [](float value) { return std::isfinite(value); };
-    const bool all = std::all_of(raw.angle.begin(), raw.angle.end(), finite) &&
-                     std::all_of(raw.keypoints.begin(), raw.keypoints.end(), [&](const auto& point) {
-                         return std::all_of(point.begin(), point.end(), finite);
-                     });
-    if (!all)
-        fail(LOCATOR_ERROR_BACKEND, "the network answered with numbers that are not finite");
+    const bool all =
+        std::all_of(raw.angle.begin(), raw.angle.end(), finite) &&
+        std::all_of(raw.keypoints.begin(), raw.keypoints.end(), [&](const auto& point) {
+            return std::all_of(point.begin(), point.end(), finite);
+        });
+    if (!all) fail(LOCATOR_ERROR_BACKEND, "the network answered with numbers that are not finite");
 }
 
 locator_keypoint keypoint(const std::array<float, 4>& raw, const View& view) {
@@ -50,9 +50,10 @@ Session::Session(const Bundle& bundle, const std::string& precision, const Netwo
 
 void Session::check_process() const {
     if (getpid() != process_)
-        fail(LOCATOR_ERROR_BACKEND,
-             "this handle was opened before the process was forked, and its engine's threads stayed "
-             "behind: open one in each process");
+        fail(
+            LOCATOR_ERROR_BACKEND,
+            "this handle was opened before the process was forked, and its engine's threads stayed "
+            "behind: open one in each process");
 }
 
 locator_location Session::predict(const cv::Mat& picture_bgr, const locator_query& query) {

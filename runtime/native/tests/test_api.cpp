@@ -136,10 +136,13 @@ TEST_F(Api, ArgumentsThatCanNeverWork) {
     EXPECT_TRUE(said("bundle_dir is null"));
     EXPECT_EQ(locator_predict_pixels(nullptr, &pixels, nullptr, &found), LOCATOR_ERROR_ARGUMENT);
     EXPECT_TRUE(said("handle is null"));
-    EXPECT_EQ(locator_predict_pixels(handle.get(), nullptr, nullptr, &found), LOCATOR_ERROR_ARGUMENT);
-    EXPECT_EQ(locator_predict_pixels(handle.get(), &pixels, nullptr, nullptr), LOCATOR_ERROR_ARGUMENT);
+    EXPECT_EQ(locator_predict_pixels(handle.get(), nullptr, nullptr, &found),
+              LOCATOR_ERROR_ARGUMENT);
+    EXPECT_EQ(locator_predict_pixels(handle.get(), &pixels, nullptr, nullptr),
+              LOCATOR_ERROR_ARGUMENT);
     EXPECT_EQ(locator_predict_file(handle.get(), nullptr, nullptr, &found), LOCATOR_ERROR_ARGUMENT);
-    EXPECT_EQ(locator_predict_bytes(handle.get(), nullptr, 9, nullptr, &found), LOCATOR_ERROR_ARGUMENT);
+    EXPECT_EQ(locator_predict_bytes(handle.get(), nullptr, 9, nullptr, &found),
+              LOCATOR_ERROR_ARGUMENT);
     locator_close(nullptr);
 }
 
@@ -186,7 +189,8 @@ TEST_F(Api, StructuresOfANewerCaller) {
         std::uint64_t unknown;
     } newer{{}, 77};
     newer.known.struct_size = sizeof newer;
-    ASSERT_EQ(locator_predict_pixels(handle.get(), &pixels, &query.known, &newer.known), LOCATOR_OK);
+    ASSERT_EQ(locator_predict_pixels(handle.get(), &pixels, &query.known, &newer.known),
+              LOCATOR_OK);
     EXPECT_EQ(newer.known.gap.x, 300);
     EXPECT_EQ(newer.known.struct_size, sizeof newer);
     EXPECT_EQ(newer.unknown, 0U);
@@ -197,9 +201,11 @@ TEST_F(Api, StructuresOfANewerCaller) {
 }
 
 TEST_F(Api, PicturesThatCannotBeRead) {
-    EXPECT_EQ(locator_predict_file(handle.get(), "none.png", nullptr, &found), LOCATOR_ERROR_PICTURE);
+    EXPECT_EQ(locator_predict_file(handle.get(), "none.png", nullptr, &found),
+              LOCATOR_ERROR_PICTURE);
     EXPECT_STREQ(locator_last_error(), "none.png does not exist: check the path");
-    EXPECT_EQ(locator_predict_bytes(handle.get(), "hello", 5, nullptr, &found), LOCATOR_ERROR_PICTURE);
+    EXPECT_EQ(locator_predict_bytes(handle.get(), "hello", 5, nullptr, &found),
+              LOCATOR_ERROR_PICTURE);
     EXPECT_TRUE(said("the picture given as 5 bytes is not a picture"));
     EXPECT_EQ(locator_predict_bytes(handle.get(), "", 0, nullptr, &found), LOCATOR_ERROR_PICTURE);
 }
@@ -207,7 +213,8 @@ TEST_F(Api, PicturesThatCannotBeRead) {
 TEST_F(Api, AFailureLeavesTheAnswerAlone) {
     ASSERT_EQ(predict(), LOCATOR_OK);
     const locator_location before = found;
-    EXPECT_EQ(locator_predict_file(handle.get(), "none.png", nullptr, &found), LOCATOR_ERROR_PICTURE);
+    EXPECT_EQ(locator_predict_file(handle.get(), "none.png", nullptr, &found),
+              LOCATOR_ERROR_PICTURE);
     EXPECT_EQ(std::memcmp(&before, &found, sizeof found), 0);
     ASSERT_EQ(predict(), LOCATOR_OK);
     EXPECT_STREQ(locator_last_error(), "");
@@ -266,11 +273,12 @@ TEST(ApiBackend, NumbersThatAreNotFinite) {
         [](const auto&) { return tiny_network(std::numeric_limits<float>::infinity()); });
     const Handle handle = opened(bundle.path());
     const Puzzle puzzle(300, 90, 20, 100);
-    const locator_pixels pixels{sizeof pixels, puzzle.bgr.data(), Puzzle::kWidth, Puzzle::kHeight, 0,
-                                LOCATOR_BGR};
+    const locator_pixels pixels{
+        sizeof pixels, puzzle.bgr.data(), Puzzle::kWidth, Puzzle::kHeight, 0, LOCATOR_BGR};
     locator_location found{};
     found.struct_size = sizeof found;
-    EXPECT_EQ(locator_predict_pixels(handle.get(), &pixels, nullptr, &found), LOCATOR_ERROR_BACKEND);
+    EXPECT_EQ(locator_predict_pixels(handle.get(), &pixels, nullptr, &found),
+              LOCATOR_ERROR_BACKEND);
     EXPECT_TRUE(said("not finite"));
 }
 

@@ -102,7 +102,8 @@ TEST_F(BundleTest, APrecisionThatItDoesNotHoldIsRefused) {
     const auto [status, text] = failure("int3");
     EXPECT_EQ(status, LOCATOR_ERROR_ARGUMENT);
     EXPECT_NE(text.find("precision 'int3' is not in this bundle, which holds: fp32, int8"),
-              std::string::npos) << text;
+              std::string::npos)
+        << text;
 }
 
 TEST_F(BundleTest, AnArtefactForOtherEnginesIsRefused) {

@@ -68,10 +68,12 @@ int cores_under(const std::string& groups, const Files& limits) {
 TEST(Cpus, QuotasOfEveryEnclosingGroupAreKept) {
     const std::string group = "0::/app/job";
     EXPECT_EQ(cores_under(group, {{"app/job/cpu.max", "200000 100000"}}), 2);
-    EXPECT_EQ(cores_under(group, {{"app/job/cpu.max", "max 100000"},
-                                  {"app/cpu.max", "350000 100000"}}), 3);
-    EXPECT_EQ(cores_under(group, {{"app/job/cpu.max", "300000 100000"},
-                                  {"cpu.max", "150000 100000"}}), 1);
+    EXPECT_EQ(
+        cores_under(group, {{"app/job/cpu.max", "max 100000"}, {"app/cpu.max", "350000 100000"}}),
+        3);
+    EXPECT_EQ(
+        cores_under(group, {{"app/job/cpu.max", "300000 100000"}, {"cpu.max", "150000 100000"}}),
+        1);
     EXPECT_EQ(cores_under(group, {{"app/job/cpu.max", "50000 100000"}}), 1);
     EXPECT_EQ(cores_under(group, {{"app/job/cpu.max", "max 100000"}}), 8);
     EXPECT_EQ(cores_under("0::/", {{"cpu.max", "200000 100000"}}), 2);
@@ -81,11 +83,14 @@ TEST(Cpus, QuotasOfEveryEnclosingGroupAreKept) {
 TEST(Cpus, QuotasOfTheFirstKindOfGroups) {
     const std::string groups = "3:cpuset:/\n2:cpu,cpuacct:/app/job\n0::/";
     EXPECT_EQ(cores_under(groups, {{"cpu/app/job/cpu.cfs_quota_us", "400000"},
-                                   {"cpu/app/job/cpu.cfs_period_us", "100000"}}), 4);
-    EXPECT_EQ(cores_under(groups, {{"cpu/cpu.cfs_quota_us", "100000"},
-                                   {"cpu/cpu.cfs_period_us", "50000"}}), 2);
+                                   {"cpu/app/job/cpu.cfs_period_us", "100000"}}),
+              4);
+    EXPECT_EQ(cores_under(groups,
+                          {{"cpu/cpu.cfs_quota_us", "100000"}, {"cpu/cpu.cfs_period_us", "50000"}}),
+              2);
     EXPECT_EQ(cores_under(groups, {{"cpu/app/job/cpu.cfs_quota_us", "-1"},
-                                   {"cpu/app/job/cpu.cfs_period_us", "100000"}}), 8);
+                                   {"cpu/app/job/cpu.cfs_period_us", "100000"}}),
+              8);
     EXPECT_EQ(cores_under("3:cpuset:/app", {{"cpu/app/cpu.cfs_quota_us", "1"}}), 8);
 }
 

@@ -24,10 +24,12 @@ std::string encoded(const std::string& suffix, const std::vector<int>& options =
 }
 
 const std::vector<std::string>& whole_files() {
-    static const std::vector<std::string> files{
-        encoded(".png"), encoded(".jpg"), encoded(".jpg", {cv::IMWRITE_JPEG_PROGRESSIVE, 1}),
-        encoded(".webp", {cv::IMWRITE_WEBP_QUALITY, 80}),
-        encoded(".webp", {cv::IMWRITE_WEBP_QUALITY, 101}), encoded(".bmp")};
+    static const std::vector<std::string> files{encoded(".png"),
+                                                encoded(".jpg"),
+                                                encoded(".jpg", {cv::IMWRITE_JPEG_PROGRESSIVE, 1}),
+                                                encoded(".webp", {cv::IMWRITE_WEBP_QUALITY, 80}),
+                                                encoded(".webp", {cv::IMWRITE_WEBP_QUALITY, 101}),
+                                                encoded(".bmp")};
     return files;
 }
 
@@ -105,7 +107,8 @@ TEST(Encoded, AJpegsLastSizeCounts) {
 TEST(Encoded, AWebpsCanvasIsItsSize) {
     const std::string body = "WEBPVP8X" + number(10, 4, false) + number(0, 4, false) +
                              number(299, 3, false) + number(149, 3, false);
-    const std::string webp = "RIFF" + number(static_cast<std::uint32_t>(body.size()), 4, false) + body;
+    const std::string webp =
+        "RIFF" + number(static_cast<std::uint32_t>(body.size()), 4, false) + body;
     EXPECT_EQ(encoded_size(webp).width, 300);
     EXPECT_EQ(encoded_size(webp).height, 150);
     EXPECT_NE(complaint("RIFF" + number(8, 4, false) + "WEBPABCD"), "");
@@ -123,17 +126,19 @@ TEST(Encoded, BmpsMayRunFromTheTopAndHaveAllTheirRows) {
     EXPECT_EQ(complaint(bmp(5, 3, 24, 48)), "");
     EXPECT_NE(complaint(bmp(5, 3, 24, 47)), "");
     // Products that would not fit into 64 bits are no shorter.
-    EXPECT_NE(complaint(bmp(INT32_MAX, INT32_MAX, 65535, 100)).find("truncated"), std::string::npos);
-    EXPECT_NE(complaint(bmp(INT32_MAX, INT32_MIN, 65535, 100)).find("truncated"), std::string::npos);
+    EXPECT_NE(complaint(bmp(INT32_MAX, INT32_MAX, 65535, 100)).find("truncated"),
+              std::string::npos);
+    EXPECT_NE(complaint(bmp(INT32_MAX, INT32_MIN, 65535, 100)).find("truncated"),
+              std::string::npos);
 }
 
 TEST(Encoded, ImpossibleSizes) {
     EXPECT_NE(complaint(bmp(0, 3, 24, 48)).find("impossible size"), std::string::npos);
     EXPECT_NE(complaint(bmp(-5, 3, 24, 48)).find("impossible size"), std::string::npos);
-    const std::string png = whole_files()[0].substr(0, 8) +
-                            block("IHDR", number(0, 4, true) + number(7, 4, true) + "\x8\x2" +
-                                              std::string(3, '\0')) +
-                            block("IEND", "");
+    const std::string png =
+        whole_files()[0].substr(0, 8) +
+        block("IHDR", number(0, 4, true) + number(7, 4, true) + "\x8\x2" + std::string(3, '\0')) +
+        block("IEND", "");
     EXPECT_NE(complaint(png).find("impossible size of 0 x 7"), std::string::npos);
 }
 
@@ -142,9 +147,18 @@ TEST(Encoded, ForeignFormatsAreCalledByTheirNames) {
         {"GIF89a....", "GIF"},
         {std::string("II*\0....", 8), "TIFF"},
         {std::string("MM\0+....", 8), "TIFF"},
-        {std::string("\0\0\0\x20" "ftypheic", 12), "HEIC or AVIF"},
-        {std::string("\0\0\0\x20" "ftypavif", 12), "HEIC or AVIF"},
-        {std::string("\0\0\0\x0c" "JXL ", 8), "JPEG XL"},
+        {std::string("\0\0\0\x20"
+                     "ftypheic",
+                     12),
+         "HEIC or AVIF"},
+        {std::string("\0\0\0\x20"
+                     "ftypavif",
+                     12),
+         "HEIC or AVIF"},
+        {std::string("\0\0\0\x0c"
+                     "JXL ",
+                     8),
+         "JPEG XL"},
         {"%PDF-1.7", "PDF"},
     };
     for (const auto& [data, name] : known)

@@ -17,8 +17,15 @@ using locate::parse;
 using locator::Location;
 
 Location sample() {
-    return {{1.25, -0.04, 0.125, 1e-5}, {100, 1e16, 0.996, 0}, -0.04, -98.75, 340, 190,
-            std::nullopt, false, {}};
+    return {{1.25, -0.04, 0.125, 1e-5},
+            {100, 1e16, 0.996, 0},
+            -0.04,
+            -98.75,
+            340,
+            190,
+            std::nullopt,
+            false,
+            {}};
 }
 
 TEST(Lines, AnAnswerToTrust) {
@@ -37,9 +44,11 @@ TEST(Lines, AnAnswerNotToTrust) {
     Location location = sample();
     location.reasons = {"nothing found", "gap \"x\""};
     location.display_width = 170.5;
-    EXPECT_NE(as_text("a", location).find(", not sure: nothing found; gap \"x\""), std::string::npos);
+    EXPECT_NE(as_text("a", location).find(", not sure: nothing found; gap \"x\""),
+              std::string::npos);
     const std::string json = as_json("a", location);
-    EXPECT_NE(json.find(R"("ok": false, "reasons": ["nothing found", "gap \"x\""])"), std::string::npos);
+    EXPECT_NE(json.find(R"("ok": false, "reasons": ["nothing found", "gap \"x\""])"),
+              std::string::npos);
     EXPECT_NE(json.find(R"("display_width": 170.5})"), std::string::npos);
 }
 
@@ -54,8 +63,9 @@ TEST(Lines, PathsAreEscaped) {
 }
 
 TEST(Lines, NumbersReadBackAsThemselves) {
-    for (const double value : {0.1, 1.0 / 3, 229.26287841796875, 1e-4, 9.9999e-5, 1e15, 123456789.125,
-                               std::nextafter(100.0, 0.0), 5e-324, 1.7976931348623157e308}) {
+    for (const double value :
+         {0.1, 1.0 / 3, 229.26287841796875, 1e-4, 9.9999e-5, 1e15, 123456789.125,
+          std::nextafter(100.0, 0.0), 5e-324, 1.7976931348623157e308}) {
         Location location = sample();
         location.gap.x = value;
         EXPECT_EQ(nlohmann::json::parse(as_json("a", location))["gap"]["x"], value);

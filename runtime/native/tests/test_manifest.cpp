@@ -97,7 +97,8 @@ TEST(Manifest, NothingIsConverted) {
 TEST(Manifest, ValuesAreWithinTheirRanges) {
     EXPECT_NE(complaint([](Json& d) { d["thresholds"]["min_score"] = 1.5; }), "");
     EXPECT_NE(complaint([](Json& d) { d["thresholds"]["max_rival"] = -0.1; }), "");
-    EXPECT_NE(complaint([](Json& d) { d["thresholds"]["max_row_difference_canvas_px"] = 257; }), "");
+    EXPECT_NE(complaint([](Json& d) { d["thresholds"]["max_row_difference_canvas_px"] = 257; }),
+              "");
     EXPECT_NE(complaint([](Json& d) { d["row_agreement"] = -1; }), "");
     EXPECT_EQ(complaint([](Json& d) { d["artefacts"] = Json::object(); }),
               "artefacts: expected at least one");
@@ -110,8 +111,8 @@ TEST(Manifest, ValuesAreWithinTheirRanges) {
     const auto digest = [](const std::string& text) {
         return complaint([&](Json& d) { d["artefacts"]["int8"]["sha256"]["model"] = text; });
     };
-    for (const std::string& text : {std::string(63, '0'), std::string(65, '0'), std::string(64, 'A'),
-                                    std::string(63, '0') + "g"})
+    for (const std::string& text : {std::string(63, '0'), std::string(65, '0'),
+                                    std::string(64, 'A'), std::string(63, '0') + "g"})
         EXPECT_NE(digest(text).find("expected 64 hex digits"), std::string::npos) << text;
 }
 

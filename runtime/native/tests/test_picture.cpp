@@ -48,7 +48,8 @@ std::pair<locator_status, std::string> failure(const std::function<void()>& load
 }
 
 locator_pixels pixels_of(const cv::Mat& picture, locator_format format) {
-    return {sizeof(locator_pixels), picture.data, picture.cols, picture.rows, picture.step[0], format};
+    return {sizeof(locator_pixels), picture.data,    picture.cols,
+            picture.rows,           picture.step[0], format};
 }
 
 TEST(Picture, FilesAndBytesAreTheSame) {
@@ -74,8 +75,14 @@ TEST(Picture, AlphaIsDroppedAndGreyBecomesColour) {
 TEST(Picture, AStoredOrientationIsNotApplied) {
     const std::string jpeg = encoded(".jpg", noise());
     // An EXIF block whose only entry is the orientation: turned by 90 degrees.
-    const std::string exif("\xff\xe1\0\x22" "Exif\0\0" "MM\0*\0\0\0\x08" "\0\1" "\1\x12\0\3\0\0\0\1\0\6\0\0"
-                           "\0\0\0\0", 36);
+    const std::string exif(
+        "\xff\xe1\0\x22"
+        "Exif\0\0"
+        "MM\0*\0\0\0\x08"
+        "\0\1"
+        "\1\x12\0\3\0\0\0\1\0\6\0\0"
+        "\0\0\0\0",
+        36);
     std::string turned = jpeg;
     turned.insert(2, exif);
     std::vector<unsigned char> bytes(turned.begin(), turned.end());
@@ -110,9 +117,12 @@ TEST(Picture, PixelsMayHaveGapsBetweenTheirRows) {
 TEST(Picture, PixelsThatAreNone) {
     const cv::Mat picture = noise();
     const std::vector<std::function<void(locator_pixels&)>> mistakes{
-        [](locator_pixels& p) { p.data = nullptr; }, [](locator_pixels& p) { p.width = 0; },
-        [](locator_pixels& p) { p.height = -1; },    [](locator_pixels& p) { p.format = 5; },
-        [](locator_pixels& p) { p.format = -1; },    [](locator_pixels& p) { p.stride_bytes = 182; },
+        [](locator_pixels& p) { p.data = nullptr; },
+        [](locator_pixels& p) { p.width = 0; },
+        [](locator_pixels& p) { p.height = -1; },
+        [](locator_pixels& p) { p.format = 5; },
+        [](locator_pixels& p) { p.format = -1; },
+        [](locator_pixels& p) { p.stride_bytes = 182; },
     };
     for (const auto& mistake : mistakes) {
         auto pixels = pixels_of(picture, LOCATOR_BGR);
@@ -123,7 +133,8 @@ TEST(Picture, PixelsThatAreNone) {
 
 TEST(Picture, SizesAreBoundedBeforeAnythingIsRead) {
     auto pixels = pixels_of(noise(), LOCATOR_BGR);
-    for (const auto& [width, height] : {std::pair(16385, 1), std::pair(1, 16385), std::pair(8001, 8000)}) {
+    for (const auto& [width, height] :
+         {std::pair(16385, 1), std::pair(1, 16385), std::pair(8001, 8000)}) {
         pixels.width = width;
         pixels.height = height;
         pixels.stride_bytes = 0;

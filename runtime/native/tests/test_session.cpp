@@ -70,8 +70,8 @@ TEST(Locate, RoundingErrorsAreClipped) {
 }
 
 TEST(Locate, NumbersThatAreNotFiniteAreNoAnswer) {
-    for (const float bad : {std::numeric_limits<float>::quiet_NaN(),
-                            std::numeric_limits<float>::infinity()}) {
+    for (const float bad :
+         {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
         for (int n = 0; n < 10; ++n) {
             auto raw = sure();
             if (n < 8) {

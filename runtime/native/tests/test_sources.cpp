@@ -14,7 +14,8 @@ using locate::expand;
 
 TEST(Sources, AFolderStandsForItsPicturesInOrder) {
     const Folder folder;
-    for (const char* name : {"b.png", "a.PNG", "c.bmp", "d.jpeg", "e.webp", "notes.txt", "png", "sub/f.png"})
+    for (const char* name :
+         {"b.png", "a.PNG", "c.bmp", "d.jpeg", "e.webp", "notes.txt", "png", "sub/f.png"})
         folder.write(name, "");
     std::vector<std::string> expected;
     for (const char* name : {"a.PNG", "b.png", "c.bmp", "d.jpeg", "e.webp"})

@@ -22,8 +22,9 @@ nlohmann::json golden() {
 }
 
 void expect_near(const locator::Keypoint& found, const nlohmann::json& expected) {
-    EXPECT_LE(std::hypot(found.x - expected["x"].get<double>(), found.y - expected["y"].get<double>()),
-              kTolerancePx);
+    EXPECT_LE(
+        std::hypot(found.x - expected["x"].get<double>(), found.y - expected["y"].get<double>()),
+        kTolerancePx);
     EXPECT_NEAR(found.score, expected["score"], kScoreTolerance);
 }
 

@@ -31,8 +31,8 @@ Node peak(const Node& floats, std::int32_t channel) {
     const Node cell = largest->output(1);
     const Node x = to_float(std::make_shared<op::FloorMod>(cell, number(512)));
     const Node y = to_float(std::make_shared<op::Divide>(cell, number(512)));
-    const Node score = std::make_shared<op::Divide>(
-        largest->output(0), constant<float>(ov::element::f32, {1}, {255}));
+    const Node score = std::make_shared<op::Divide>(largest->output(0),
+                                                    constant<float>(ov::element::f32, {1}, {255}));
     const Node rival = constant<float>(ov::element::f32, {1, 1}, {0.25F});
     const Node point = std::make_shared<op::Concat>(ov::OutputVector{x, y, score, rival}, 1);
     return std::make_shared<op::Reshape>(
@@ -90,17 +90,17 @@ std::shared_ptr<ov::Model> tiny_network(float added, const std::string& output) 
     keypoints->output(0).set_names({output});
     const auto angle = op::Constant::create(ov::element::f32, {1, 2}, {0.5F, std::sqrt(0.75F)});
     angle->output(0).set_names({"angle"});
-    return std::make_shared<ov::Model>(
-        ov::OutputVector{std::make_shared<op::Result>(keypoints), std::make_shared<op::Result>(angle)},
-        ov::ParameterVector{canvas});
+    return std::make_shared<ov::Model>(ov::OutputVector{std::make_shared<op::Result>(keypoints),
+                                                        std::make_shared<op::Result>(angle)},
+                                       ov::ParameterVector{canvas});
 }
 
 TinyBundle::TinyBundle(const ChangeNetwork& change_network, const ChangeManifest& change_manifest) {
     auto network = tiny_network();
     if (change_network) network = change_network(network);
     ov::save_model(network, (folder.path() / "tiny.xml").string(), false);
-    auto manifest = manifest_of(content_of(folder.path() / "tiny.xml"),
-                                content_of(folder.path() / "tiny.bin"));
+    auto manifest =
+        manifest_of(content_of(folder.path() / "tiny.xml"), content_of(folder.path() / "tiny.bin"));
     if (change_manifest) change_manifest(manifest);
     folder.write("manifest.json", manifest.dump());
 }

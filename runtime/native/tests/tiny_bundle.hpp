@@ -1,7 +1,8 @@
 // A tiny bundle whose network can be predicted by hand.
 //
-// Its gap is the reddest pixel of the canvas and its slider the bluest one; the score is that pixel's
-// value / 255, the rival is 0.25 and the angle 30 degrees. An answer is trusted from 0.5 on.
+// Its gap is the reddest pixel of the canvas and its slider the bluest one; the score is that
+// pixel's value / 255, the rival is 0.25 and the angle 30 degrees. An answer is trusted from 0.5
+// on.
 #pragma once
 
 #include <cstdint>

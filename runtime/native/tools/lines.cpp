@@ -23,7 +23,8 @@ std::string point_text(const locator::Keypoint& point) {
 // The shortest text that reads back as the same number, laid out as Python does.
 std::string number(double value) {
     std::array<char, 32> buffer{};
-    auto written = std::to_chars(buffer.begin(), buffer.end(), value, std::chars_format::scientific);
+    auto written =
+        std::to_chars(buffer.begin(), buffer.end(), value, std::chars_format::scientific);
     const std::string scientific(buffer.begin(), written.ptr);
     const int exponent = std::stoi(scientific.substr(scientific.find('e') + 1));
     if (exponent < -4 || exponent >= 16) return scientific;
@@ -63,13 +64,13 @@ std::string as_text(const std::string& path, const locator::Location& location) 
 
 std::string as_json(const std::string& path, const locator::Location& location) {
     const auto& shown = location.display_width;
-    return R"({"path": )" + quoted(path) +                              //
-           R"(, "ok": )" + (location.ok() ? "true" : "false") +         //
-           R"(, "reasons": )" + list(location.reasons) +                //
-           R"(, "gap": )" + point_json(location.gap) +                  //
-           R"(, "slider": )" + point_json(location.slider) +            //
-           R"(, "angle_deg": )" + number(location.angle_deg) +          //
-           R"(, "distance_px": )" + number(location.distance_px) +      //
+    return R"({"path": )" + quoted(path) +                          //
+           R"(, "ok": )" + (location.ok() ? "true" : "false") +     //
+           R"(, "reasons": )" + list(location.reasons) +            //
+           R"(, "gap": )" + point_json(location.gap) +              //
+           R"(, "slider": )" + point_json(location.slider) +        //
+           R"(, "angle_deg": )" + number(location.angle_deg) +      //
+           R"(, "distance_px": )" + number(location.distance_px) +  //
            R"(, "picture_width": )" + std::to_string(location.picture_width) +
            R"(, "picture_height": )" + std::to_string(location.picture_height) +
            R"(, "display_width": )" + (shown ? number(*shown) : "null") + "}";

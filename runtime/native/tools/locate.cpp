@@ -50,11 +50,12 @@ void print(const std::string& name, const locator::Location& location, bool json
     std::cout << (json ? locate::as_json(name, location) : locate::as_text(name, location))
               << std::endl;
     if (location.oversized)
-        std::cerr << "locate: warning: " << name << ": " << location.picture_width << " x "
-                  << location.picture_height
-                  << " pixels are much more than a puzzle has: if it is a screenshot, say where the "
-                     "puzzle is (roi)"
-                  << std::endl;
+        std::cerr
+            << "locate: warning: " << name << ": " << location.picture_width << " x "
+            << location.picture_height
+            << " pixels are much more than a puzzle has: if it is a screenshot, say where the "
+               "puzzle is (roi)"
+            << std::endl;
 }
 
 int run(const locate::Arguments& arguments) {

@@ -37,9 +37,9 @@ std::vector<std::string> pictures_in(const fs::path& folder) {
                 found.push_back(folder == "." ? entry.path().filename().string()
                                               : entry.path().string());
     } catch (const fs::filesystem_error& error) {
-        throw locator::Error(LOCATOR_ERROR_PICTURE, folder.string() + " cannot be read (" +
-                                                        error.code().message() +
-                                                        "): check its rights");
+        throw locator::Error(
+            LOCATOR_ERROR_PICTURE,
+            folder.string() + " cannot be read (" + error.code().message() + "): check its rights");
     }
     if (found.empty())
         throw locator::Error(LOCATOR_ERROR_PICTURE,

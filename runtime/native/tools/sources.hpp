@@ -7,9 +7,9 @@
 
 namespace locate {
 
-// The files that a file name or a folder stands for; a folder for the pictures directly in it, sorted.
-// A plain name is returned whether or not it exists. Throws locator::Error (PICTURE) for a folder that
-// cannot be read or holds no pictures.
+// The files that a file name or a folder stands for; a folder for the pictures directly in it,
+// sorted. A plain name is returned whether or not it exists. Throws locator::Error (PICTURE) for a
+// folder that cannot be read or holds no pictures.
 std::vector<std::string> expand(const std::string& argument);
 
 // The shipped bundle of the installation that this program belongs to.

@@ -9,8 +9,8 @@
  *
  * Threads: any number of them may call locator_predict_* with one handle at the same time; every
  * call under way has an inference request of its own. locator_close must be the last call with a
- * handle. After a fork, a handle of the parent answers LOCATOR_ERROR_BACKEND in the child. Nothing is
- * shared between handles, and nothing is kept when none is open.
+ * handle. After a fork, a handle of the parent answers LOCATOR_ERROR_BACKEND in the child. Nothing
+ * is shared between handles, and nothing is kept when none is open.
  */
 #ifndef LOCATOR_LOCATOR_H
 #define LOCATOR_LOCATOR_H
@@ -64,9 +64,9 @@ typedef struct locator_options {
     const char* device;    /* "cpu", or another device of OpenVINO, such as "gpu"; NULL: "cpu" */
     int32_t threads;       /* of one inference on a CPU; 0: one for each physical performance core
                               that the process may use */
-    const char* cache_dir; /* a folder that keeps the compiled network for quicker starts; it is made
-                              when missing, and must be one that nobody else can write to; NULL: no
-                              folder */
+    const char* cache_dir; /* a folder that keeps the compiled network for quicker starts; it is
+                              made when missing, and must be one that nobody else can write to;
+                              NULL: no folder */
 } locator_options;
 
 /* How to look at a picture. */
@@ -89,7 +89,8 @@ typedef struct locator_pixels {
 typedef struct locator_keypoint {
     double x, y;  /* picture pixels */
     double score; /* the network's confidence, 0..1 */
-    double rival; /* strength of the second-best place relative to this one; near 1: hardly decided */
+    double
+        rival; /* strength of the second-best place relative to this one; near 1: hardly decided */
 } locator_keypoint;
 
 /* Where the gap and the piece are. Both points are always there; ok says whether to trust them. */
@@ -102,8 +103,8 @@ typedef struct locator_location {
     double distance_px; /* gap.x - slider.x; for the size shown where display_width was given */
     int32_t picture_width, picture_height;
     double display_width; /* as asked; 0: not given */
-    int32_t oversized;    /* 1: much larger than a puzzle and looked at whole, so that the puzzle may
-                             be too small to be found: give the roi */
+    int32_t oversized; /* 1: much larger than a puzzle and looked at whole, so that the puzzle may
+                          be too small to be found: give the roi */
     char reasons[LOCATOR_MAX_REASONS][LOCATOR_REASON_BYTES]; /* why not to trust it, in words */
 } locator_location;
 
@@ -117,8 +118,8 @@ LOCATOR_API const char* locator_version(void);
  * stays until the thread's next such call. */
 LOCATOR_API const char* locator_last_error(void);
 
-/* Open the bundle in a folder and load its network. options may be NULL. On success *handle is to be
- * closed; on failure it is NULL. LOCATOR_ERROR_ARGUMENT, _BUNDLE, _BACKEND, _UNAVAILABLE. */
+/* Open the bundle in a folder and load its network. options may be NULL. On success *handle is to
+ * be closed; on failure it is NULL. LOCATOR_ERROR_ARGUMENT, _BUNDLE, _BACKEND, _UNAVAILABLE. */
 LOCATOR_API locator_status locator_open(const char* bundle_dir, const locator_options* options,
                                         locator_handle** handle);
 

@@ -102,9 +102,9 @@ inline locator_query lowered(const Query& query) {
 }
 
 inline Location raised(const locator_location& low) {
-    Location found{low.gap,           low.slider,         low.angle_deg, low.distance_px,
-                   low.picture_width, low.picture_height, std::nullopt,  low.oversized != 0,
-                   {}};
+    Location found{low.gap,         low.slider,         low.angle_deg,
+                   low.distance_px, low.picture_width,  low.picture_height,
+                   std::nullopt,    low.oversized != 0, {}};
     if (low.display_width > 0) found.display_width = low.display_width;
     for (int i = 0; i < low.reason_count; ++i) found.reasons.emplace_back(low.reasons[i]);
     return found;
