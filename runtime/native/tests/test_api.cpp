@@ -30,6 +30,10 @@ void* operator new(std::size_t size) {
     return memory;
 }
 
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+    return allocation_fails() ? nullptr : std::malloc(size == 0 ? 1 : size);
+}
+
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
@@ -250,7 +254,7 @@ TEST(ApiBundle, NetworksThatAreNotOurs) {
     });
     EXPECT_EQ(refused(shaped.path()), LOCATOR_ERROR_BUNDLE);
     const TinyBundle more([](auto network) {
-        network->add_output(network->get_parameters()[0]->output(0));
+        network->add_output(network->get_results()[0]->get_input_node_shared_ptr(0)->input_value(0));
         return network;
     });
     EXPECT_EQ(refused(more.path()), LOCATOR_ERROR_BUNDLE);

@@ -130,12 +130,14 @@ TEST(Doubts, RowsAreComparedOnTheCanvas) {
               std::vector<std::string>{"slider lies outside the roi"});
 }
 
-TEST(Doubts, AReasonThatIsTooLongIsCut) {
+TEST(Doubts, EvenTheLargestNumbersFit) {
     auto raw = sure();
     raw.keypoints[0][3] = std::numeric_limits<float>::max();
     raw.keypoints[0][1] = std::numeric_limits<float>::max();
-    for (const std::string& reason : reasons(locate(raw, kView, kLimits, 0)))
-        EXPECT_LT(reason.size(), std::size_t{LOCATOR_REASON_BYTES});
+    const auto found = reasons(locate(raw, kView, kLimits, 0));
+    ASSERT_EQ(found.size(), 3U);
+    EXPECT_NE(found[0].find(".000 is above 0.900"), std::string::npos) << found[0];
+    EXPECT_NE(found[2].find(".0 px, more than 20.0 px"), std::string::npos) << found[2];
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 #include "arguments.hpp"
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <sstream>
 #include <string_view>
 
 namespace locate {
@@ -53,19 +55,14 @@ double width_in(const std::string& text) {
 }
 
 locator::Roi roi_in(const std::string& text) {
-    std::vector<int> numbers;
-    std::string_view rest(text);
-    for (bool more = true; more;) {
-        const auto comma = rest.find(',');
-        const auto value = whole_number(rest.substr(0, comma));
-        if (!value) break;
-        numbers.push_back(*value);
-        more = comma != std::string_view::npos;
-        if (more) rest.remove_prefix(comma + 1);
-    }
-    if (numbers.size() != 4 || rest.find(',') != std::string_view::npos)
+    locator::Roi roi;
+    std::array<char, 3> commas{};
+    std::istringstream numbers(text);
+    numbers >> roi.x >> commas[0] >> roi.y >> commas[1] >> roi.width >> commas[2] >> roi.height;
+    const bool complete = numbers && numbers.peek() == std::istringstream::traits_type::eof();
+    if (!complete || commas != std::array{',', ',', ','})
         throw UsageError("expected four whole numbers X,Y,W,H, got '" + text + "'");
-    return {numbers[0], numbers[1], numbers[2], numbers[3]};
+    return roi;
 }
 
 // Whether the word is a flag, which it then sets.

@@ -31,7 +31,7 @@
 #define LOCATOR_REASON_BYTES 96
 
 /* Of an encoded picture. */
-#define LOCATOR_MAX_FILE_BYTES ((size_t)64 << 20)
+#define LOCATOR_MAX_FILE_BYTES (64U << 20)
 
 #ifdef __cplusplus
 extern "C" {
