@@ -53,7 +53,7 @@ std::string sha256(const std::string& data) {
 
 nlohmann::ordered_json manifest_of(const std::string& model, const std::string& weights) {
     return {
-        {"model", {{"name", "tiny"}, {"config", nlohmann::json::object()}}},
+        {"model", {{"name", "tiny"}, {"config", nlohmann::ordered_json::object()}}},
         {"row_agreement", 1.0},
         {"thresholds",
          {{"min_score", 0.5},
@@ -67,10 +67,10 @@ nlohmann::ordered_json manifest_of(const std::string& model, const std::string& 
             {"format", "openvino-ir"},
             {"precision", "int8"},
             {"backends", {"openvino"}},
-            {"measured", nlohmann::json::object()}}}}},
+            {"measured", nlohmann::ordered_json::object()}}}}},
         {"calibration", nullptr},
         {"golden", nullptr},
-        {"versions", nlohmann::json::object()},
+        {"versions", nlohmann::ordered_json::object()},
         {"contract_version", 1},
         {"schema_version", 2},
     };

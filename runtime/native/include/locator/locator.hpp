@@ -134,7 +134,7 @@ public:
         low.width = pixels.width;
         low.height = pixels.height;
         low.stride_bytes = pixels.stride_bytes;
-        low.format = pixels.format;
+        low.format = static_cast<std::int32_t>(pixels.format);
         return answer(query, [&](const locator_query* asked, locator_location* found) {
             return locator_predict_pixels(handle_.get(), &low, asked, found);
         });
