@@ -3,39 +3,16 @@
 #include <locator/locator.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <locator/locator.hpp>
 #include <memory>
-#include <new>
 #include <openvino/openvino.hpp>
 #include <string>
 #include <vector>
 
+#include "failing_new.hpp"
 #include "tiny_bundle.hpp"
-
-namespace {
-
-// While above 0, the nth allocation from now on in this thread fails.
-thread_local int allocations_left = 0;
-
-bool allocation_fails() { return allocations_left > 0 && --allocations_left == 0; }
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-    void* memory = allocation_fails() ? nullptr : std::malloc(size == 0 ? 1 : size);
-    if (memory == nullptr) throw std::bad_alloc();
-    return memory;
-}
-
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-    return allocation_fails() ? nullptr : std::malloc(size == 0 ? 1 : size);
-}
-
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 

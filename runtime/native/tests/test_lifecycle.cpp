@@ -43,7 +43,9 @@ TEST(Lifecycle, AThousandHandlesLeaveNothing) {
         ASSERT_EQ(found.gap.x, 300);
     }
     // A sanitizer keeps freed memory aside, and finds leaks better.
-    if (!kSanitized) EXPECT_LT(resident_mib() - before, 16);
+    if (!kSanitized) {
+        EXPECT_LT(resident_mib() - before, 16);
+    }
 }
 
 TEST(Lifecycle, HandlesDoNotShareAnything) {

@@ -56,7 +56,7 @@ locator_pixels pixels_of(const cv::Mat& picture, locator_format format) {
 TEST(Picture, FilesAndBytesAreTheSame) {
     const Folder folder;
     const cv::Mat picture = noise();
-    for (const std::string& suffix : {".png", ".bmp"}) {
+    for (const std::string suffix : {".png", ".bmp"}) {
         const std::string data = encoded(suffix, picture);
         EXPECT_TRUE(same(load_bytes(data, "it"), picture));
         EXPECT_TRUE(same(load_file(folder.write("a" + suffix, data)), picture));
