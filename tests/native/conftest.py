@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.runtime.conftest import ir, network, own_bundle, shared_bundle
+
+__all__ = ["ir", "network", "own_bundle", "shared_bundle"]  # fixtures
+
 BUILD = Path(__file__).parents[2] / "build" / "release"
 
 Answered = tuple[int, list[str], list[str]]
