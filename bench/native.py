@@ -1,9 +1,9 @@
 """The native library beside the package: `python -m bench.native [--threads 2]`.
 
-Three figures: the time of a whole `predict` of a 340 x 190 picture, in C through ctypes and in Python
-turn by turn in one process; the time from process start to the first answer, of the `locate` command
-without and with its cache folder, and of a Python script (whose cache is always on); and the sizes of
-the binaries. Needs the release preset built: `cmake --preset release && cmake --build --preset release`.
+Three figures: the time of a whole `predict` of a 340 x 190 picture, native through ctypes and
+Python's turn by turn in one process; the time from process start to the first answer, of the
+`locate` command without and with its cache folder, and of a Python script (whose cache is always
+on); and the sizes of the binaries. Needs the release preset built (docs/native.md).
 """
 
 from __future__ import annotations

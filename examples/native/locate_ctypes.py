@@ -1,6 +1,6 @@
 """The native library from Python, with the standard library alone: what any FFI has to declare.
 
-    python examples/native/locate_ctypes.py build/release/lib/liblocator.so runtime/weights PICTURE
+python examples/native/locate_ctypes.py build/release/lib/liblocator.so runtime/weights PICTURE
 """
 
 from __future__ import annotations

@@ -34,8 +34,9 @@ thread_local std::array<char, 1024> last_error;
 locator_status remember(locator_status status, const char* text) noexcept {
     std::snprintf(last_error.data(), last_error.size(), "%s", text);
     // A name that is quoted may hold anything; the text stays a line.
-    std::replace_if(last_error.begin(), last_error.end(),
-                    [](unsigned char c) { return c != 0 && c < ' '; }, ' ');
+    std::replace_if(
+        last_error.begin(), last_error.end(), [](unsigned char c) { return c != 0 && c < ' '; },
+        ' ');
     return status;
 }
 

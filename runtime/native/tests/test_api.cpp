@@ -231,7 +231,8 @@ TEST(ApiBundle, NetworksThatAreNotOurs) {
     });
     EXPECT_EQ(refused(shaped.path()), LOCATOR_ERROR_BUNDLE);
     const TinyBundle more([](auto network) {
-        network->add_output(network->get_results()[0]->get_input_node_shared_ptr(0)->input_value(0));
+        network->add_output(
+            network->get_results()[0]->get_input_node_shared_ptr(0)->input_value(0));
         return network;
     });
     EXPECT_EQ(refused(more.path()), LOCATOR_ERROR_BUNDLE);

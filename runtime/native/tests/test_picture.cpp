@@ -49,8 +49,7 @@ std::pair<locator_status, std::string> failure(const std::function<void()>& load
 
 locator_pixels pixels_of(const cv::Mat& picture, locator_format format) {
     return {sizeof(locator_pixels), picture.data,    picture.cols,
-            picture.rows,           picture.step[0],
-            static_cast<std::int32_t>(format)};
+            picture.rows,           picture.step[0], static_cast<std::int32_t>(format)};
 }
 
 TEST(Picture, FilesAndBytesAreTheSame) {
