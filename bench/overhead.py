@@ -72,21 +72,26 @@ def predict_beyond_engine_ms(bundle_dir: Path, repeats: int) -> tuple[float, flo
     return statistics.median(whole_ms), statistics.median(engine_ms)
 
 
-def started_ms(scripts: Sequence[Sequence[str]], repeats: int, cold: bool = False) -> list[float]:
-    """Median time in milliseconds of each script's process; each script: its text and arguments.
+def python(script: str, *arguments: str) -> list[str]:
+    """The command that runs a script, given as text, in a Python like this one."""
+    return [sys.executable, "-c", script, *arguments]
+
+
+def started_ms(commands: Sequence[Sequence[str]], repeats: int, cold: bool = False) -> list[float]:
+    """Median time in milliseconds of each command's process, whose output is dropped.
 
     cold: every process gets an empty cache folder; else a script's processes share one.
     Raises CalledProcessError when one fails.
     """
-    times_ms: list[list[float]] = [[] for _ in scripts]
+    times_ms: list[list[float]] = [[] for _ in commands]
     with TemporaryDirectory() as folder:
         for turn in range(repeats + 1):  # the first turn fills the caches
-            for number, (script, times) in enumerate(zip(scripts, times_ms, strict=True)):
+            for number, (command, times) in enumerate(zip(commands, times_ms, strict=True)):
                 cache = Path(folder, f"{number}-{turn if cold else 0}")
                 cache.mkdir(exist_ok=True)
                 environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
                 start = time.perf_counter()
-                subprocess.run([sys.executable, "-c", *script], check=True, env=environment)
+                subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
                 times.append(1e3 * (time.perf_counter() - start))
     return [statistics.median(times[1:]) for times in times_ms]
 
@@ -104,14 +109,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     model = Bundle.open(options.bundle).artefact("int8", "openvino").files["model"]
     whole, engine = predict_beyond_engine_ms(options.bundle, options.repeats)
-    alone, together = started_ms([[_IMPORT_ALONE], [_IMPORT_ALL]], options.starts)
+    imports = [python(_IMPORT_ALONE), python(_IMPORT_ALL)]
+    alone, together = started_ms(imports, options.starts)
     sys.stdout.write(
         f"{machine()}\n"
         f"predict {whole:.2f} ms, engine {engine:.2f} ms: overhead {whole - engine:.2f} ms "
         f"(aim: {AIM_OVERHEAD_MS})\n"
         f"import beyond numpy and cv2: {together - alone:.0f} ms (aim: {AIM_IMPORT_MS})\n"
     )
-    scripts = [[_OURS, str(options.bundle)], [_BARE, str(options.bundle / model)]]
+    scripts = [python(_OURS, str(options.bundle)), python(_BARE, str(options.bundle / model))]
     for state, cold in (("warm", False), ("cold", True)):
         ours, bare = started_ms(scripts, options.starts, cold)
         sys.stdout.write(

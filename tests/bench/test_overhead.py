@@ -23,7 +23,7 @@ def test_every_figure_is_measured(capsys):
 
 def test_a_script_that_fails_is_not_timed():
     with pytest.raises(subprocess.CalledProcessError):
-        overhead.started_ms([["raise SystemExit(3)"]], 1)
+        overhead.started_ms([overhead.python("raise SystemExit(3)")], 1)
 
 
 def test_only_a_cold_start_finds_its_cache_empty(tmp_path):
@@ -33,10 +33,12 @@ def test_only_a_cold_start_finds_its_cache_empty(tmp_path):
         "time.sleep(0 if mark.exists() else 3)\n"
         "mark.touch()"
     )
-    (warm,), (cold,) = (overhead.started_ms([[mark]], 1, cold) for cold in (False, True))
+    commands = [overhead.python(mark)]
+    (warm,), (cold,) = (overhead.started_ms(commands, 1, cold) for cold in (False, True))
     assert cold > warm + 1000
 
 
 def test_the_slower_process_takes_longer():
-    quick, slow = overhead.started_ms([["pass"], ["import time; time.sleep(2)"]], 1)
+    scripts = ("pass", "import time; time.sleep(2)")
+    quick, slow = overhead.started_ms([overhead.python(script) for script in scripts], 1)
     assert slow > quick + 500

@@ -1,0 +1,48 @@
+#include "trust.hpp"
+
+#include <cmath>
+#include <iomanip>
+#include <sstream>
+
+#include "failure.hpp"
+
+namespace locator::internal {
+
+namespace {
+
+std::string fixed(double value, int decimals) {
+    std::ostringstream text;
+    text << std::fixed << std::setprecision(decimals) << value;
+    return text.str();
+}
+
+void doubt_point(const std::string& name, const locator_keypoint& point, const View& view,
+                 const Thresholds& limits, std::vector<std::string>& found) {
+    if (point.score < limits.min_score)
+        found.push_back(joined(name, " score ", fixed(point.score, 3), " is below ",
+                               fixed(limits.min_score, 3)));
+    if (point.rival > limits.max_rival)
+        found.push_back(joined(name, " rival ", fixed(point.rival, 3), " is above ",
+                               fixed(limits.max_rival, 3)));
+    if (!view.contains(point.x, point.y))
+        found.push_back(joined(name, " lies outside the ", view.is_whole() ? "picture" : "roi"));
+}
+
+}  // namespace
+
+std::vector<std::string> doubts(const locator_keypoint& gap, const locator_keypoint& slider,
+                                const View& view, const Thresholds& limits) {
+    std::vector<std::string> found;
+    if (gap.score < limits.min_score && slider.score < limits.min_score)
+        found.emplace_back("nothing found");
+    doubt_point("gap", gap, view, limits, found);
+    doubt_point("slider", slider, view, limits, found);
+    const double difference_px = std::abs(gap.y - slider.y);
+    const double largest_px = limits.max_row_difference_canvas_px / view.letterbox().scale_y();
+    if (difference_px > largest_px)
+        found.push_back(joined("rows differ by ", fixed(difference_px, 1), " px, more than ",
+                               fixed(largest_px, 1), " px"));
+    return found;
+}
+
+}  // namespace locator::internal
