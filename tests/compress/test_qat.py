@@ -131,7 +131,7 @@ def test_distillation_loss_is_the_divergence_and_the_offsets_distance():
     assert distillation_loss(raw, teacher).item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_without_distillation_the_losses_are_those_of_training(canvases, monkeypatch):
+def test_without_distillation_the_losses_are_those_of_training():
     settings = QatSettings(epochs=1, pictures=2, batch_size=2, distillation=0.0, threads=1)
     config = settings.config(Config(), Path("nowhere"))
     assert config.training.optimizer.weight_decay == 0
