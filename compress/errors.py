@@ -37,6 +37,7 @@ _UNUSABLE = (
     FloatingPointError,
     OSError,
 )
+_REPORTED: tuple[type[Exception], ...] = (*_CODES, *_UNUSABLE)
 
 
 def run_command(command: Callable[[], str]) -> int:
@@ -48,7 +49,7 @@ def run_command(command: Callable[[], str]) -> int:
     """
     try:
         report = command()
-    except (*_CODES, *_UNUSABLE) as error:
+    except _REPORTED as error:
         sys.stderr.write(f"error: {error}\n")
         return _CODES.get(type(error), UNUSABLE)
     sys.stdout.write(f"{report}\n")

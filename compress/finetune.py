@@ -94,7 +94,9 @@ def distillation_loss(raw: Tensor, teacher: Tensor) -> Tensor:
     """
     logits, wanted = (maps[:, :2].flatten(2).log_softmax(dim=2) for maps in (raw, teacher))
     which = functional.kl_div(logits, wanted, reduction="sum", log_target=True)
-    offsets, told = (maps[:, 2:6].unflatten(1, (2, 2)) for maps in (raw, teacher))
+    offsets, told = (
+        maps[:, 2:6].reshape(len(raw), 2, 2, *raw.shape[2:]) for maps in (raw, teacher)
+    )
     seen = torch.sigmoid(teacher[:, :2]).unsqueeze(2)
     return which / (2 * len(raw)) + weighted_l1(offsets, told.clamp(-0.5, 0.5), seen)
 
@@ -115,8 +117,7 @@ class QatState(TrainState):
         facts: dict[str, Any],
     ) -> None:
         super().__init__(config, device, net)
-        teacher = copy.deepcopy(teacher).to(device, memory_format=torch.channels_last)
-        self._teacher = teacher.eval()
+        self._teacher = copy.deepcopy(teacher).eval().to(device)
         self._distillation, self._facts = distillation, facts
 
     def losses(self, x: Tensor, answer: Answer, batch: Sequence[Tensor]) -> dict[str, Tensor]:
@@ -149,8 +150,9 @@ class QatState(TrainState):
         checkpoint.restore_weights(self.ema, saved["ema_state_dict"], path)
         best = self.evaluated_model
         assert isinstance(best, RawNet)
-        exported: RawNet = best.eval().to("cpu", memory_format=torch.contiguous_format)
-        return exported
+        for parameter in best.parameters():
+            parameter.data = parameter.data.cpu().contiguous()
+        return best.cpu().eval()
 
 
 def fine_tune(source: Source, settings: QatSettings, folder: Path, resume: bool) -> RawNet:

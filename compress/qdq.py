@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-import io
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import onnx
@@ -47,21 +48,22 @@ def qdq_onnx(net: RawNet, row_agreement: float, signed: bool) -> bytes:
 
 def _traced(graph: nn.Module, facts: Mapping[str, str]) -> bytes:
     """As `to_onnx` for a deployed graph with hooks, which only torch's older exporter follows."""
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         # That it is the older one, and that sizes become constants, as they shall.
         warnings.filterwarnings("ignore", category=DeprecationWarning)
-        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]
+        path = Path(folder, "model.onnx")
         torch.onnx.export(
             graph.eval(),
             (blank_canvas(),),
-            buffer,
+            path,
             input_names=["canvas"],
             output_names=list(DEPLOYED_NAMES),
             opset_version=OPSET,
             dynamo=False,
         )
-    return finished(_tidied(onnx.load_from_string(buffer.getvalue())), facts)
+        traced = onnx.load(path)
+    return finished(_tidied(traced), facts)
 
 
 def _tidied(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -141,7 +143,8 @@ class _Activation(nn.Module):
         self.register_buffer("zero", torch.zeros((), dtype=dtype))
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = _QuantizeDequantize.apply(x, self.scale, self.zero)
+        apply = _QuantizeDequantize.apply
+        result: Tensor = apply(x, self.scale, self.zero)  # type: ignore[no-untyped-call]
         return result
 
 
@@ -153,6 +156,7 @@ class _Weight(nn.Module):
 
     scale: Tensor
     zero: Tensor
+    codes: Tensor | None
 
     def __init__(self, scale: Tensor, level_high: int) -> None:
         super().__init__()
@@ -168,7 +172,8 @@ class _Weight(nn.Module):
             shape[self.axis] = -1
             steps = (weight / self.scale.reshape(shape)).round()
             self.codes = steps.clamp(-self.level_high, self.level_high).to(torch.int8)
-        result: Tensor = _Dequantize.apply(self.codes, self.scale, self.zero, self.axis)
+        apply, about = _Dequantize.apply, (self.scale, self.zero, self.axis)
+        result: Tensor = apply(self.codes, *about)  # type: ignore[no-untyped-call]
         return result
 
 

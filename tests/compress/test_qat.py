@@ -134,7 +134,7 @@ def test_distillation_loss_is_the_divergence_and_the_offsets_distance():
 CANVAS, SHAPES = (1, 256, 512, 4), (1, 64, 128, 3)
 
 
-def test_without_distillation_the_losses_are_those_of_training(canvases, monkeypatch):
+def test_without_distillation_the_losses_are_those_of_training():
     settings = QatSettings(epochs=1, pictures=2, batch_size=2, distillation=0.0, threads=1)
     config = settings.config(Config(), Path("nowhere"))
     assert config.training.optimizer.weight_decay == 0
