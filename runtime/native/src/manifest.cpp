@@ -15,7 +15,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;  // the first fitting artefact counts, so order matters
 
-constexpr std::int64_t kSchemaVersion = 2;
+constexpr std::int64_t kSchemaVersion = 3;
+constexpr std::int64_t kOldestSchemaRead = 2;  // it said nothing of how INT8 was made
 
 template <typename... Parts>
 void require(bool condition, const Parts&... parts) {
@@ -119,14 +120,16 @@ double number_within(const Node& node, double largest) {
     return value;
 }
 
-void check_version(const Json& document, const char* key, std::int64_t known) {
+std::int64_t checked_version(const Json& document, const char* key, std::int64_t known,
+                             std::int64_t oldest) {
     const Json missing;
     const Node node(document.contains(key) ? document.at(key) : missing, key);
     const std::int64_t version = node.integer();
     require(version <= known, key, " is ", version, ", newer than this library knows (", known,
             "): upgrade it");
-    require(version == known, key, " is ", version, ", older than this library reads (", known,
+    require(version >= oldest, key, " is ", version, ", older than this library reads (", oldest,
             "): export the bundle anew");
+    return version;
 }
 
 Thresholds thresholds_in(const Node& node) {
@@ -188,6 +191,21 @@ void check_rest(const Node& root) {
     for (const auto& [package, version] : root["versions"].entries()) version.text();
 }
 
+void check_compression(const Node& node) {
+    if (node.is_null()) return;
+    node.only({"method", "settings", "gate"})["method"].text();
+    node["settings"].entries();
+    const Node gate = node["gate"];
+    if (gate.is_null()) return;
+    gate.only({"testset", "pictures", "fingerprint", "tolerances", "figures"});
+    gate["testset"].text();
+    gate["pictures"].integer();
+    sha256_in(gate["fingerprint"]);
+    for (const auto& [name, tolerances] : gate["tolerances"].entries())
+        for (const auto& [figure, most] : tolerances.entries()) most.number();
+    for (const auto& [name, figures] : gate["figures"].entries()) figures.entries();
+}
+
 Json parsed(std::string_view bytes) {
     try {
         return Json::parse(bytes);
@@ -200,13 +218,20 @@ Json parsed(std::string_view bytes) {
 
 Manifest parse_manifest(std::string_view bytes) {
     const Json document = parsed(bytes);
+    std::int64_t schema = kSchemaVersion;
     if (document.is_object()) {
-        check_version(document, "schema_version", kSchemaVersion);
-        check_version(document, "contract_version", kContractVersion);
+        schema = checked_version(document, "schema_version", kSchemaVersion, kOldestSchemaRead);
+        checked_version(document, "contract_version", kContractVersion, kContractVersion);
     }
     const Node root(document, "");
-    root.only({"model", "row_agreement", "thresholds", "artefacts", "calibration", "golden",
-               "versions", "contract_version", "schema_version"});
+    if (schema == kOldestSchemaRead) {
+        root.only({"model", "row_agreement", "thresholds", "artefacts", "calibration", "golden",
+                   "versions", "contract_version", "schema_version"});
+    } else {
+        root.only({"model", "row_agreement", "thresholds", "artefacts", "calibration", "golden",
+                   "versions", "contract_version", "schema_version", "compression"});
+        check_compression(root["compression"]);
+    }
     Manifest manifest{thresholds_in(root["thresholds"]), {}};
     for (const auto& [name, node] : root["artefacts"].entries())
         manifest.artefacts.push_back(artefact_in(node));

@@ -73,11 +73,42 @@ TEST(Manifest, OtherVersionsAreRefused) {
     for (const char* key : {"schema_version", "contract_version"}) {
         const auto newer = complaint([&](Json& d) { d[key] = d[key].get<int>() + 1; });
         EXPECT_NE(newer.find("newer than this library knows"), std::string::npos) << newer;
-        const auto older = complaint([&](Json& d) { d[key] = d[key].get<int>() - 1; });
+        const auto older = complaint([&](Json& d) { d[key] = 0; });
         EXPECT_NE(older.find("older than this library reads"), std::string::npos) << older;
     }
     // A newer schema is refused as such, whatever else it holds.
     EXPECT_NE(complaint("{\"schema_version\": 99}").find("newer"), std::string::npos);
+}
+
+TEST(Manifest, TheEarlierSchemaSaysNothingOfCompression) {
+    const auto earlier = [](Json& d) {
+        d["schema_version"] = 2;
+        d.erase("compression");
+    };
+    EXPECT_EQ(complaint(earlier), "");
+    EXPECT_EQ(complaint([](Json& d) { d["schema_version"] = 2; }), "unknown: compression");
+}
+
+TEST(Manifest, HowInt8WasMadeIsChecked) {
+    const std::string digest(64, '0');
+    const Json gate = {{"testset", "fixed"},
+                       {"pictures", 2000},
+                       {"fingerprint", digest},
+                       {"tolerances", {{"int8", {{"mae_added_px", 0.1}}}}},
+                       {"figures", {{"int8", {{"mae_added_px", 0.05}}}}}};
+    const auto with = [&](const std::function<void(Json&)>& change) {
+        return complaint([&](Json& d) {
+            d["compression"] = {{"method", "ptq"}, {"settings", Json::object()}, {"gate", gate}};
+            change(d["compression"]);
+        });
+    };
+    EXPECT_EQ(with([](Json&) {}), "");
+    EXPECT_EQ(with([](Json& c) { c["gate"] = nullptr; }), "");
+    EXPECT_EQ(with([](Json& c) { c = nullptr; }), "");
+    EXPECT_EQ(with([](Json& c) { c.erase("method"); }), "missing: compression.method");
+    EXPECT_EQ(with([](Json& c) { c["more"] = 1; }), "unknown: compression.more");
+    EXPECT_NE(with([](Json& c) { c["gate"]["fingerprint"] = "0"; }), "");
+    EXPECT_NE(with([](Json& c) { c["gate"]["tolerances"]["int8"]["mae_added_px"] = "0.1"; }), "");
 }
 
 TEST(Manifest, NothingIsConverted) {
