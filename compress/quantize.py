@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ PRESETS: Mapping[str, nncf.QuantizationPreset] = {
 # Patterns of layers that stay in floating point unless a command is told otherwise: what
 # `compress.sensitivity` found to pay.
 FLOATING: tuple[str, ...] = ()
+# What OpenVINO calls an operation that nobody named.
+_RUNNING_NUMBER = re.compile(r"[A-Z][A-Za-z]*_\d+")
 
 
 def quantize(
@@ -42,6 +45,7 @@ def quantize(
     # One line for every operation that it was told to leave alone.
     logging.getLogger("nncf").setLevel(logging.ERROR)
     model = ov.Core().read_model(onnx_bytes)
+    _name_by_place(model)  # NNCF writes down what it was told to leave alone
     ignored = [*matching(name_layers(model), floating), *decode_operations(model)]
     dataset = nncf.Dataset(calibration.canvases, lambda canvas: canvas[None])
     options: dict[str, Any] = {
@@ -67,15 +71,19 @@ def quantize(
 
 
 def serialised(model: ov.Model) -> IrModel:
-    """An OpenVINO model as its files; weights keep their types.
-
-    Operations that nobody named are named by their place instead of OpenVINO's running number, so
-    that the same network gives the same bytes.
-    """
-    for place, op in enumerate(model.get_ordered_ops()):
-        if op.get_friendly_name() == op.get_name():
-            op.set_friendly_name(f"{op.get_type_name()}_{place}")
+    """An OpenVINO model as its files; weights keep their types."""
+    _name_by_place(model)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.xml")
         ov.save_model(model, path, compress_to_fp16=False)
         return IrModel(path.read_bytes(), path.with_suffix(".bin").read_bytes())
+
+
+def _name_by_place(model: ov.Model) -> None:
+    """Name operations by their place where OpenVINO gave them a running number of this process.
+
+    So the same network gives the same bytes, whatever was done before.
+    """
+    for place, op in enumerate(model.get_ordered_ops()):
+        if _RUNNING_NUMBER.fullmatch(op.get_friendly_name()):
+            op.set_friendly_name(f"{op.get_type_name()}_{place}")
