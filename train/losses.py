@@ -85,7 +85,7 @@ def compute_losses(
     """The components (named as in `LossConfig`) and their weighted sum, "loss".
 
     raw: f32 [B, 8, 64, 128] and maps: f32 [B, 7, 64, 128] as `forward_training` gives them;
-    without maps there is no "shape" and no "centre".
+    without maps "shape" and "centre" are 0.
     """
     focal, heatmap_weight = config.heatmap, targets.heatmap_weight
     parts = {
@@ -97,6 +97,8 @@ def compute_losses(
             raw[:, 2:6].unflatten(1, (2, 2)), targets.offset, targets.offset_weight
         ),
         "angle": weighted_l1(raw[:, 6:8], targets.angle, targets.angle_weight),
+        "shape": raw.new_zeros(()),
+        "centre": raw.new_zeros(()),
     }
     if maps is not None:
         parts["shape"] = shape_loss(maps[:, :3], shapes.mask, shapes.mask_weight)
