@@ -112,8 +112,8 @@ cv::Mat load_pixels(const locator_pixels& pixels) {
         fail(LOCATOR_ERROR_ARGUMENT, "expected a stride of at least ", row_bytes, " bytes, got ",
              stride);
     // As above: OpenCV only reads here.
-    const cv::Mat given(pixels.height, pixels.width, layout.type,
-                        const_cast<std::uint8_t*>(pixels.data), stride);
+    cv::Mat given(pixels.height, pixels.width, layout.type, const_cast<std::uint8_t*>(pixels.data),
+                  stride);
     if (layout.to_bgr < 0) return given;
     cv::Mat bgr;
     cv::cvtColor(given, bgr, layout.to_bgr);
