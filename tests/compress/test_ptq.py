@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 
 import train
 from compress import package, ptq, record
@@ -16,7 +15,8 @@ from compress.calibration import DEFAULT_SEED, from_folder, generated
 from compress.errors import CompressionError
 from compress.package import record_measurement
 from runtime import Bundle, BundleError, Locator
-from tests.compress.conftest import SMALL, TINY, save_checkpoint, tiny_net
+from tests.compress.conftest import SMALL, TINY
+from train import checkpoint
 from train.config import Config
 from train.synth import render
 
@@ -232,21 +232,23 @@ def test_the_same_seed_gives_the_same_bytes(checkpoint_path, run_ptq, bundle_dir
     assert [name for name in before if before[name] != after[name]] == []
 
 
+SHIPPED = Path(train.__file__).with_name("weights") / "edge.pth"
+
+
 def _sabotaged(folder: Path) -> Path:
-    """The same network, one of whose channels is ten thousand times as strong, and taken as much
+    """The shipped network, one of whose channels is ten thousand times as strong, and taken as much
     less seriously by the next layer: in FP32 nothing changes, in INT8 all others vanish."""
-    net = tiny_net()
-    with torch.no_grad():
-        for norm in (net.head.block.full.norm, net.head.block.identity):
-            norm.weight[0] *= 1e4
-            norm.bias[0] *= 1e4
-        net.head.out.weight[:, 0] /= 1e4
-    return save_checkpoint(net, folder / "sabotaged.pth")
+    saved = checkpoint.load(SHIPPED)
+    weights = saved["model_state_dict"]
+    for norm in ("full.norm", "identity"):
+        for name in ("weight", "bias"):
+            weights[f"head.block.{norm}.{name}"][0] *= 1e4
+    weights["head.out.weight"][:, 0] /= 1e4
+    checkpoint.save(folder / "sabotaged.pth", saved)
+    return folder / "sabotaged.pth"
 
 
-def test_the_gate_refuses_a_sabotaged_checkpoint(
-    checkpoint_path, bundle_dir, copy, tmp_path, capsys
-):
+def test_the_gate_refuses_a_sabotaged_checkpoint(copy, tmp_path, capsys):
     tolerances = tmp_path / "gate.toml"
     tolerances.write_text("[int8]\nshift_p50_px = 5\n[int8-qdq]\nshift_p50_px = 5\n")
     before = _content(copy)
@@ -261,7 +263,7 @@ def test_the_gate_refuses_a_sabotaged_checkpoint(
     assert [path.name for path in copy.parent.iterdir() if "bundle" in path.name] == ["bundle"]
     assert "## The gate: **refused**" in (report / "report.md").read_text()
     assert not json.loads((report / "report.json").read_text())["passed"]
-    assert ptq.main([str(checkpoint_path), *options]) == 0, "the sabotage is what it refuses"
+    assert ptq.main([str(SHIPPED), *options]) == 0, "the sabotage is what it refuses"
 
 
 def test_accuracy_control_runs_on_the_pixel_metric(checkpoint_path, run_ptq, tmp_path):
