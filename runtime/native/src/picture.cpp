@@ -89,10 +89,10 @@ cv::Mat load_bytes(std::string_view data, const std::string& name) {
              " MiB: scale the picture down or crop it");
     const Size size = checked_encoded_size(data, name);
     cv::Mat picture = decoded(data);
-    const cv::Size as_told(size.width, size.height);
+    const bool as_told = picture.cols == size.width && picture.rows == size.height;
     // Turned by its orientation tag, its sides are exchanged.
-    const cv::Size turned(size.height, size.width);
-    if (picture.type() != CV_8UC3 || (picture.size() != as_told && picture.size() != turned))
+    const bool turned = picture.cols == size.height && picture.rows == size.width;
+    if (picture.type() != CV_8UC3 || !(as_told || turned))
         fail(LOCATOR_ERROR_PICTURE, name,
              " could not be decoded: it is damaged or of an unusual kind, so save it anew");
     return picture;
