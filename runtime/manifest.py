@@ -209,6 +209,7 @@ def parse_manifest(document: object) -> Manifest:
         version = _check_version(document, "schema_version", SCHEMA_VERSION, _OLDEST_READ)
         _check_version(document, "contract_version", CONTRACT_VERSION, CONTRACT_VERSION)
         if version == 2:  # which said nothing of how INT8 was made
+            _require("compression" not in document, "unknown: compression")
             document = {**document, "compression": None, "schema_version": SCHEMA_VERSION}
     return typing.cast(Manifest, _parse(document, Manifest, ""))
 

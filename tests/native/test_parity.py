@@ -159,7 +159,12 @@ def _manifests(whole: dict[str, Any]) -> dict[str, str]:
     }
     return missing | {
         "whole": json.dumps(whole),
-        "newer": changed("schema_version", value=3),
+        "newer": changed("schema_version", value=4),
+        "earlier": json.dumps(
+            {k: v for k, v in whole.items() if k != "compression"} | {"schema_version": 2}
+        ),
+        "earlier with more": changed("schema_version", value=2),
+        "compression": changed("compression", value={"method": "ptq"}),
         "older": changed("schema_version", value=1),
         "text for a number": changed("schema_version", value="2"),
         "true for a number": changed("row_agreement", value=True),
@@ -202,7 +207,7 @@ def test_manifests_are_judged_alike(library, own_bundle):
         verdicts[name] = (ours, theirs)
     assert {name for name, (ours, theirs) in verdicts.items() if ours != theirs} == set()
     assert {name for name, (ours, _) in verdicts.items() if ours} == {
-        "whole", "whole number", "good golden",
+        "whole", "whole number", "good golden", "earlier",
     }  # fmt: skip
 
 
