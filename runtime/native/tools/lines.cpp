@@ -25,7 +25,7 @@ std::string number(double value) {
     std::array<char, 32> buffer{};
     auto written =
         std::to_chars(buffer.begin(), buffer.end(), value, std::chars_format::scientific);
-    const std::string scientific(buffer.begin(), written.ptr);
+    std::string scientific(buffer.begin(), written.ptr);
     const int exponent = std::stoi(scientific.substr(scientific.find('e') + 1));
     if (exponent < -4 || exponent >= 16) return scientific;
     written = std::to_chars(buffer.begin(), buffer.end(), value, std::chars_format::fixed);
