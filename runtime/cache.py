@@ -89,7 +89,7 @@ def _keep(path: Path, data: bytes) -> None:
 
 
 def _warn(message: str, *facts: object) -> None:
-    import logging  # as above
+    import logging  # costs time that a start need not spend
 
     logging.getLogger(__name__).warning(message, *facts)
 
