@@ -137,10 +137,9 @@ def test_the_command_writes_what_it_found(bundle_dir, capsys, monkeypatch):
     assert (
         "fitted on 3 pictures answered by int8: score >= 0.99, rival <= 0.5, rows within 9" in out
     )
-    assert [line.split() for line in out.splitlines()[2:5]] == [
+    assert [line.split() for line in out.splitlines()[2:6]] == [
         ["right", "wrong", "no", "gap"],
-        ["fp32", "50.0%", "100.0%", "75.0%"],
-        ["int8", "50.0%", "100.0%", "75.0%"],
+        *([precision, "50.0%", "100.0%", "75.0%"] for precision in ("fp16", "fp32", "int8")),
     ]
     after = Bundle.open(bundle_dir)
     after.verify()
@@ -161,7 +160,7 @@ def test_what_cannot_be_fitted_is_left_as_it_was(bundle_dir, capsys):
 
     before = content()
     for arguments, says in (
-        (["--precision", "fp16"], "holds fp32, int8, not fp16"),
+        (["--precision", "int4"], "holds fp16, fp32, int8, not int4"),
         (["--pictures", "2", "--max-false-abstention", "0.001"], "too few or too many"),
     ):
         assert thresholds.main([str(bundle_dir), *arguments]) == 2
