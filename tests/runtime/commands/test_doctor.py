@@ -1,19 +1,16 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import runtime
 from runtime import doctor as doctor_module
 from runtime.backends.onnxruntime import OrtBackend
 from runtime.errors import BackendError
 from runtime.geometry import RawResult
-from runtime.targets import LatencyTarget, latency_targets
+from runtime.targets import Target
 
 QUICK = ("--seconds", "0.01")
 
@@ -127,27 +124,21 @@ def test_clashing_opencv_wheels(doctor, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("contract_ms", "aim_ms", "code", "says"),
+    ("at_most", "aim", "code", "says"),
     [
         (1e9, 1e8, 0, "ok: the aim of 1e+08 ms is reached"),
         (1e9, 0.0, 0, "ok: the aim of 0 ms is not reached"),
         (1e-9, 0.0, 1, "failed: the aim of 0 ms is not reached"),
     ],
 )
-def test_targets_of_this_hardware(doctor, monkeypatch, contract_ms, aim_ms, code, says):
+def test_targets_of_this_hardware(doctor, monkeypatch, at_most, aim, code, says):
     monkeypatch.setattr(doctor_module, "_hardware", lambda trial: "Intel Core i5-1240P")
-    target = LatencyTarget("i5-1240P", ["int8"], contract_ms, aim_ms)
-    monkeypatch.setattr(doctor_module, "latency_targets", lambda: (target,))
+    target = Target("i5-1240P", ["int8"], "predict_ms", "p50", at_most=at_most, aim=aim)
+    monkeypatch.setattr(doctor_module, "targets", lambda: (target,))
     found, checks = doctor()
     state, detail = checks["target int8 on i5-1240P"]
     assert found == code
     assert f"{state}: {detail.rpartition(', ')[2]}" == says
-
-
-def test_the_targets_are_those_of_the_file():
-    path = Path(runtime.__file__).parent / "targets.toml"
-    assert [vars(t) for t in latency_targets()] == tomllib.loads(path.read_text())["latency"]
-    assert all(target.aim_ms < target.contract_ms for target in latency_targets())
 
 
 def test_no_time_is_refused(locator, golden_bundle):
