@@ -96,6 +96,16 @@ def started_ms(commands: Sequence[Sequence[str]], repeats: int, cold: bool = Fal
     return [statistics.median(times[1:]) for times in times_ms]
 
 
+def first_answers_ms(bundle_dir: Path, repeats: int, cold: bool) -> list[float]:
+    """Median time in milliseconds from process start to the first answer: ours, the bare script's.
+
+    cold: with an empty cache.
+    """
+    model = Bundle.open(bundle_dir).artefact("int8", "openvino").files["model"]
+    scripts = [python(_OURS, str(bundle_dir)), python(_BARE, str(bundle_dir / model))]
+    return started_ms(scripts, repeats, cold)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; prints the figures, judges none."""
     parser = argparse.ArgumentParser(
@@ -107,7 +117,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=500, help="of predict (default: 500)")
     parser.add_argument("--starts", type=int, default=15, help="of each process (default: 15)")
     options = parser.parse_args(argv)
-    model = Bundle.open(options.bundle).artefact("int8", "openvino").files["model"]
     whole, engine = predict_beyond_engine_ms(options.bundle, options.repeats)
     imports = [python(_IMPORT_ALONE), python(_IMPORT_ALL)]
     alone, together = started_ms(imports, options.starts)
@@ -117,9 +126,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"(aim: {AIM_OVERHEAD_MS})\n"
         f"import beyond numpy and cv2: {together - alone:.0f} ms (aim: {AIM_IMPORT_MS})\n"
     )
-    scripts = [python(_OURS, str(options.bundle)), python(_BARE, str(options.bundle / model))]
     for state, cold in (("warm", False), ("cold", True)):
-        ours, bare = started_ms(scripts, options.starts, cold)
+        ours, bare = first_answers_ms(options.bundle, options.starts, cold)
         sys.stdout.write(
             f"{state} start to first answer {ours:.0f} ms, bare script {bare:.0f} ms: "
             f"x {ours / bare:.2f} (aim: {AIM_START})\n"

@@ -1,0 +1,334 @@
+"""Reports on a run of the benchmarks: `python -m bench.report results.json`.
+
+    pytest bench --benchmark-only --benchmark-json results.json
+    python -m bench.report results.json                 docs/benchmarks.md, .json and its figures
+    python -m bench.report results.json --check         exit code 1 where a target is missed
+    python -m bench.report results.json --compare OLD.json
+                                                        medians as ratios, and which got slower
+
+A target of a machine that this is not is `unknown`: neither met nor missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from bench import charts
+from bench.results import Judged, Results, ResultsError, Row
+
+DOCS = Path(__file__).parents[1] / "docs"
+# A median of one run differs by this much from that of another on the same idle machine.
+NOISE = 0.10
+README_MARKS = "<!-- bench: from docs/benchmarks.json -->", "<!-- bench: end -->"
+
+
+def write(results: Results, folder: Path) -> Path:
+    """benchmarks.md, benchmarks.json and figures/bench-*.png in a folder; returns the first."""
+    figures = folder / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    drawn = charts.draw(results, figures)
+    (folder / "benchmarks.json").write_text(
+        json.dumps(results.to_dict(), indent=1, allow_nan=False) + "\n", "utf-8"
+    )
+    path = folder / "benchmarks.md"
+    path.write_text(markdown(results, drawn), "utf-8")
+    return path
+
+
+def markdown(results: Results, figures: Iterable[str] = ()) -> str:
+    """The report; `figures` are names of files in figures/."""
+    sections = [
+        "# Benchmarks\n\nWritten by `python -m bench.report`; do not edit. Another machine, or a "
+        "busy one, gives other figures; ratios carry further than milliseconds.",
+        _machine(results),
+        "## Targets\n\n"
+        + _table(
+            ("target", "on", "precision", "must be", "aim", "found", ""),
+            [_target_row(one) for one in results.judged()],
+        ),
+        "## Whole predictions, 340×190\n\n" + _latencies(results),
+        "## Parts\n\n" + _parts(results),
+        "## Picture sizes\n\nINT8, OpenVINO, two threads.\n\n" + _sizes(results),
+        "## The same work by others\n\nFrom a canvas to two points, two threads, in turn within "
+        "one run; no cap, which ONNX Runtime and torch do not obey. The paper network has random "
+        "weights here.\n\n" + _peers(results),
+        "## Accuracy\n\n" + _accuracy(results),
+        "## Under load\n\n" + _load(results),
+        "## The limit\n\n" + _limit(results),
+        *(f"![{name}](figures/{name})" for name in figures),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _machine(results: Results) -> str:
+    machine = results.machine
+    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    return (
+        f"{machine['processor']}, {machine['cores']} cores used, {machine['memory_gib']} GiB, "
+        f"instructions {', '.join(machine['instructions'])}; {machine['system']}; {packages}; "
+        f"bundle {machine['bundle_sha256'][:12]}; {results.taken[:10]}."
+    )
+
+
+def _target_row(one: Judged) -> tuple[str, ...]:
+    target = one.target
+    sign = "≤" if target.at_most is not None else "≥"
+    name = f"{target.metric} {target.difficulty or ''}".strip()
+    found = "" if one.value is None else f"{one.value:.3g}"
+    aim = "" if target.aim is None else f"{sign} {target.aim:g}"
+    return (name, target.on, one.precision, f"{sign} {target.limit:g}", aim, found, one.verdict)
+
+
+def _latencies(results: Results) -> str:
+    rows = [row for row in results.of("predict") if "width" not in row["options"]]
+    return _table(
+        ("precision", "engine", "threads", "cap", "p50 ms", "p95 ms", "p99 ms"),
+        [
+            (
+                row["options"]["precision"],
+                row["options"]["backend"],
+                str(row["options"]["threads"]),
+                row["cap"],
+                *_percentiles(row),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _percentiles(row: Row) -> tuple[str, str, str]:
+    return tuple(f"{row[name]:.2f}" for name in ("p50_ms", "p95_ms", "p99_ms"))  # type: ignore[return-value]
+
+
+def _parts(results: Results) -> str:
+    names = {"letterbox": "letterbox", "infer": "engine, decode in its graph", "answer": "answer"}
+    rows = [
+        (name, row["cap"], *_percentiles(row))
+        for subject, name in names.items()
+        for row in results.of(subject)
+    ]
+    text = _table(("part", "cap", "p50 ms", "p95 ms", "p99 ms"), rows)
+    if overhead := results.first("overhead"):
+        text += f"\n\n`predict` beyond the engine's call: {overhead['beyond_engine_ms']:.2f} ms."
+    kernels = {row["cap"]: row["facts"].get("kernels") for row in results.of("infer")}
+    lines = [
+        f"Kernels, cap {cap}: " + ", ".join(f"{count} {name}" for name, count in found.items())
+        for cap, found in kernels.items()
+        if found
+    ]
+    return "\n\n".join([text, *lines])
+
+
+def _sizes(results: Results) -> str:
+    rows = [row for row in results.of("predict") if "width" in row["options"]]
+    return _table(
+        ("picture", "p50 ms", "p95 ms", "p99 ms"),
+        [
+            (f"{row['options']['width']}×{row['options']['height']}", *_percentiles(row))
+            for row in rows
+        ],
+    )
+
+
+def _peers(results: Results) -> str:
+    return _table(
+        ("", "p50 ms", "p95 ms", "p99 ms", "times ours"),
+        [
+            (row["peer"], "", "", "", f"cannot run: {row['cannot_run']}")
+            if "cannot_run" in row
+            else (row["peer"], *_percentiles(row), f"{row['times_ours']:.2f}")
+            for row in results.of("peer")
+        ],
+    )
+
+
+def _accuracy(results: Results) -> str:
+    rows = []
+    for row in results.of("accuracy"):
+        for point in ("gap", "slider"):
+            group = row["points"][point]["all"]
+            shares = [_share(group[f"accuracy_{px}px"]) for px in (1, 3, 5)]
+            mae = group["mae_px"]
+            error = f"{mae['value']:.2f} ({mae['low']:.2f}–{mae['high']:.2f})"
+            rows.append((row["precision"], row["backend"], point, error, *shares))
+    first = results.first("accuracy")
+    about = f"{first['pictures']} pictures of `{first['testset']}`, " if first else ""
+    return f"{about}95 % bootstrap intervals; refused answers count as given here.\n\n" + _table(
+        ("precision", "engine", "point", "MAE px", "@1px", "@3px", "@5px"), rows
+    )
+
+
+def _share(found: dict[str, float]) -> str:
+    return f"{found['value']:.1%} ({found['low']:.1%}–{found['high']:.1%})"
+
+
+def _load(results: Results) -> str:
+    parts = []
+    if row := results.first("capacity"):
+        parts.append(
+            _table(
+                ("threads", "callers", "answers/s", "p50 ms", "p99 ms"),
+                [_load_row(each, "threads", "callers") for each in row["rows"]],
+            )
+        )
+    if row := results.first("loaded"):
+        parts.append(
+            _table(
+                ("share of capacity", "requests/s", "p50 ms", "p99 ms"),
+                [_load_row(each, "share") for each in row["rows"]],
+            )
+        )
+    parts += [
+        f"{'Cold' if row['cold'] else 'Warm'} start to the first answer: {row['p50_ms']:.0f} ms; "
+        f"a bare script of numpy, cv2 and openvino: {row['bare_script_ms']:.0f} ms."
+        for row in results.of("first answer")
+    ]
+    if memory := results.first("memory"):
+        parts.append(f"Most memory the process held: {memory['peak_memory_mib']:.0f} MiB.")
+    return "\n\n".join(parts)
+
+
+def _load_row(row: Row, *first: str) -> tuple[str, ...]:
+    leading = (f"{row[name]:g}" for name in first)
+    return (*leading, f"{row['per_second']:.0f}", f"{row['p50_ms']:.2f}", f"{row['p99_ms']:.2f}")
+
+
+def _limit(results: Results) -> str:
+    rows, parts = [], []
+    for row in results.of("limit"):
+        for precision in ("int8", "fp32"):
+            found = row[precision]
+            rows.append(
+                (
+                    precision,
+                    row["cap"],
+                    f"{found['macs'] / 1e9:.2f}",
+                    f"{found['bytes'] / 2**20:.1f}",
+                    f"{found['convolutions_ms']:.2f}",
+                    f"{found['gmacs_per_s']:.0f}",
+                    f"{found['peak_gmacs_per_s']:.0f}",
+                    f"{found['fraction_of_peak']:.0%}",
+                )
+            )
+        slowest = row["int8"]["slowest"]
+        parts.append(
+            f"The ten slowest convolutions in INT8, cap {row['cap']}:\n\n"
+            + _table(
+                ("layer", "ms", "MMAC", "GMAC/s"),
+                [
+                    (
+                        f"`{layer['name']}`",
+                        f"{layer['ms']:.3f}",
+                        f"{layer['macs'] / 1e6:.1f}",
+                        f"{layer['gmacs_per_s']:.0f}",
+                    )
+                    for layer in slowest
+                ],
+            )
+        )
+    heads = ("precision", "cap", "GMAC", "MiB touched", "ms", "GMAC/s", "peak GMAC/s", "of peak")
+    return "\n\n".join([_table(heads, rows), *parts])
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def readme_table(results: Results) -> str:
+    """What the README shows of it."""
+    rows = []
+    for precision in ("int8", "fp32"):
+        for cap in ("none", "avx2-vnni"):
+            row = results.first(
+                "predict",
+                precision=precision,
+                backend="openvino",
+                threads=2,
+                cap=cap,
+                width=None,
+            )
+            if row:
+                rows.append((precision, cap, *_percentiles(row)))
+    text = _table(("precision", "cap", "p50 ms", "p95 ms", "p99 ms"), rows)
+    return f"{README_MARKS[0]}\n{text}\n\n{results.machine['processor']}\n{README_MARKS[1]}"
+
+
+def into_readme(text: str, results: Results) -> str:
+    """The README's text with the table between the marks replaced."""
+    before, _, rest = text.partition(README_MARKS[0])
+    _, mark, after = rest.partition(README_MARKS[1])
+    if not mark:
+        raise ResultsError(f"the README lacks the marks {README_MARKS[0]} and {README_MARKS[1]}")
+    return before + readme_table(results) + after
+
+
+def compared(new: Results, old: Results) -> tuple[str, list[str]]:
+    """Medians of the benchmarks that both runs hold, and the names of those that got slower."""
+    before = {row["name"]: row["p50_ms"] for row in old.rows if row["p50_ms"]}
+    rows, slower = [], []
+    for row in new.rows:
+        if not (row["p50_ms"] and row["name"] in before):
+            continue
+        ratio = row["p50_ms"] / before[row["name"]]
+        verdict = "slower" if ratio > 1 + NOISE else "faster" if ratio < 1 - NOISE else ""
+        slower += [row["name"]] * (verdict == "slower")
+        rows.append(
+            (
+                row["name"],
+                f"{before[row['name']]:.2f}",
+                f"{row['p50_ms']:.2f}",
+                f"{ratio:.2f}",
+                verdict,
+            )
+        )
+    return _table(("benchmark", "old p50 ms", "new p50 ms", "ratio", ""), rows), slower
+
+
+def _run(given: argparse.Namespace) -> int:
+    results = Results.read(given.results)
+    if given.compare:
+        old = Results.read(given.compare)
+        if old.machine["processor"] != results.machine["processor"]:
+            sys.stdout.write("not the same processor: these ratios say little about the code\n")
+        text, slower = compared(results, old)
+        sys.stdout.write(f"{text}\n")
+        return 1 if slower else 0
+    judged = results.judged()
+    if given.check:
+        lines = [" ".join(part for part in _target_row(one) if part) for one in judged]
+        sys.stdout.write("\n".join(lines) + "\n")
+        return 1 if any(one.verdict == "missed" for one in judged) else 0
+    sys.stdout.write(f"{write(results, given.output)}\n")
+    if given.readme:
+        given.readme.write_text(into_readme(given.readme.read_text("utf-8"), results), "utf-8")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; 0 done, 1 a target is missed or something got slower, 2 refused."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.report",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("results", type=Path, help="of --benchmark-json, or a benchmarks.json")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--check", action="store_true", help="judge the targets alone")
+    what.add_argument("--compare", type=Path, metavar="OLD.json", help="with an earlier run")
+    parser.add_argument("-o", "--output", type=Path, default=DOCS, metavar="DIR")
+    parser.add_argument("--readme", type=Path, help="write its table of latencies anew as well")
+    given = parser.parse_args(argv)
+    try:
+        return _run(given)
+    except (ResultsError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

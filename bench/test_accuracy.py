@@ -1,0 +1,99 @@
+"""How often every artefact is right: the same generated pictures for all, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import bootstrap
+
+from bench.conftest import Record
+from runtime import Bundle, Locator
+from train.evaluate import evaluate
+from train.outcomes import Outcomes
+from train.synth import DIFFICULTIES, Sample
+from train.testsets import load_testset, samples_of
+
+TESTSET, PICTURES, QUICK_PICTURES = "fixed-procedural", 400, 60
+LIMITS_PX = (1, 3, 5, 10)
+# Decoding a cell off would cost tens of per cents; chance on so many pictures does not.
+MARGIN = 0.06
+ARTEFACTS = [
+    pytest.param("int8", "openvino", marks=pytest.mark.quick),
+    ("fp32", "openvino"),
+    ("fp16", "openvino"),
+    ("int8", "onnxruntime"),
+    ("fp32", "onnxruntime"),
+]
+
+
+@pytest.fixture(scope="module")
+def samples(pytestconfig: pytest.Config) -> list[Sample]:
+    count = QUICK_PICTURES if "quick" in pytestconfig.option.keyword else PICTURES
+    return list(samples_of(load_testset(TESTSET), None, count))
+
+
+@pytest.mark.parametrize(("precision", "backend"), ARTEFACTS)
+def test_accuracy(
+    record: Record, bundle: str, samples: list[Sample], precision: str, backend: str
+) -> None:
+    with Locator(precision, backend=backend, bundle=bundle, threads=2) as locator:
+        found, _ = evaluate({precision: locator}, samples)
+    outcomes = found[precision]
+    figures = {
+        name: _figures(outcomes, points)
+        for name, points in {
+            "gap": ["gap"],
+            "slider": ["slider"],
+            "both": ["gap", "slider"],
+        }.items()
+    }
+    record(
+        [case.predict_ms / 1e3 for case in outcomes.cases],
+        subject="accuracy",
+        testset=TESTSET,
+        pictures=len(samples),
+        precision=precision,
+        backend=backend,
+        points=figures,
+        angle_error_deg=outcomes.summary()["angle_error_deg"]["mean"],
+    )
+    measured = Bundle.open(bundle).manifest.artefacts["fp32"].measured[TESTSET]
+    for point, each in figures.items():
+        least = measured[f"{point}_accuracy_3px"] - MARGIN
+        assert each["all"]["accuracy_3px"]["high"] >= least, f"{point}: {each['all']}"
+
+
+def _figures(outcomes: Outcomes, points: list[str]) -> dict[str, Any]:
+    columns = [outcomes.column(point) for point in points]
+    clear = ~outcomes.of_class("ambiguous")
+    chosen = {"all": clear} | {name: outcomes.of_class(name) for name in DIFFICULTIES}
+    errors_px = {
+        name: np.concatenate([column.errors_px[mask & column.exists] for column in columns])
+        for name, mask in chosen.items()
+    }
+    return {name: _with_intervals(each) for name, each in errors_px.items() if len(each) > 1}
+
+
+def _with_intervals(errors_px: NDArray[np.float64]) -> Mapping[str, Any]:
+    """The mean error and accuracies with their 95 % bootstrap intervals, over the pictures."""
+    values = {"mae_px": errors_px} | {
+        f"accuracy_{limit}px": (errors_px <= limit).astype(np.float64) for limit in LIMITS_PX
+    }
+    return {"pictures": len(errors_px)} | {
+        name: {"value": float(each.mean()), **_interval(each)} for name, each in values.items()
+    }
+
+
+def _interval(values: NDArray[np.float64]) -> dict[str, float]:
+    found = bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=1000,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return {"low": float(found.low), "high": float(found.high)}
