@@ -76,11 +76,13 @@ def _generated(data: DataConfig, augmentation: AugmentationConfig) -> Sources:
     photographs = None if data.backgrounds is None else Backgrounds(data.backgrounds)
     per_epoch = data.pictures_per_epoch or GENERATED_PER_EPOCH
     scale, count = data.canvas_scale, data.validation_pictures
-    cache = CanvasCache(count, data.cache_gib if data.cache else 0.0, scale)
-    shown = Showing(data.seed, per_epoch, scale, augmentation)
-    validated = Showing(data.seed + VALIDATION_SEED, count, scale, cache=cache)
+    gib, distinct = data.cache_gib if data.cache else 0.0, data.distinct_pictures
+    rest = CanvasCache(count, gib, scale)
+    cache = CanvasCache(distinct or 0, gib - rest.gib, scale)
+    shown = Showing(data.seed, per_epoch, scale, augmentation, cache)
+    validated = Showing(data.seed + VALIDATION_SEED, count, scale, cache=rest)
     return (
-        GeneratedPictures(shown, varied, photographs, _emphases(data, varied)),
+        GeneratedPictures(shown, varied, photographs, _emphases(data, varied), distinct),
         GeneratedPictures(validated, options, photographs),
     )
 

@@ -20,7 +20,8 @@ class Emphasis:
 
 
 class GeneratedPictures(SampleSource):
-    """The endless stream of the generator's pictures of one seed.
+    """The stream of the generator's pictures of one seed: endless, or `distinct` of them shown over
+    and over, in another order each time.
 
     options: of all pictures but the shares that `emphases` take.
     """
@@ -31,12 +32,23 @@ class GeneratedPictures(SampleSource):
         options: SynthOptions,
         backgrounds: Backgrounds | None,
         emphases: Sequence[Emphasis] = (),
+        distinct: int | None = None,
     ) -> None:
         super().__init__(showing)
         self.options, self.backgrounds, self.emphases = options, backgrounds, emphases
+        self._distinct = distinct
+        self._order = (-1, np.arange(distinct or 0))  # a time's, that of the last one asked for
 
     def number(self, epoch: int, position: int) -> int:
-        return epoch * self.pictures_per_epoch + position
+        shown = epoch * self.pictures_per_epoch + position
+        if self._distinct is None:
+            return shown
+        time, place = divmod(shown, self._distinct)
+        if self._order[0] != time:
+            # The last number keeps this stream apart from the others.
+            rng = np.random.default_rng([self.showing.seed, time, 0, 3])
+            self._order = (time, rng.permutation(self._distinct))
+        return int(self._order[1][place])
 
     def sample(self, number: int) -> Sample:
         options = self.options_of(number)

@@ -22,7 +22,7 @@ def build_optimizer(model: nn.Module, config: OptimizerConfig) -> Optimizer:
     ]
     settings = config.model_dump(exclude={"type"})
     if isinstance(config, AdamWConfig):
-        return AdamW(groups, **settings)
+        return AdamW(groups, fused=True, **settings)
     return SGD(groups, **settings)
 
 

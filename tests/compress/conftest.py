@@ -10,10 +10,10 @@ from compress.calibration import CalibrationSet
 from compress.fakequant import RawNet, quantized
 from compress.onnx_graphs import deployed_onnx
 from train import checkpoint
-from train.config import Config, ModelConfig, plain
+from train.config import Config, EdgeConfig, plain
 from train.model import KeypointNet, build_model, fold
 
-TINY = ModelConfig(
+TINY = EdgeConfig(
     widths=(8, 8, 8, 8),
     stem_width=8,
     stage2=((1, 1),),

@@ -240,10 +240,9 @@ def _sabotaged(folder: Path) -> Path:
     less seriously by the next layer: in FP32 nothing changes, in INT8 all others vanish."""
     saved = checkpoint.load(SHIPPED)
     weights = saved["model_state_dict"]
-    for norm in ("full.norm", "identity"):
-        for name in ("weight", "bias"):
-            weights[f"head.block.{norm}.{name}"][0] *= 1e4
-    weights["head.out.weight"][:, 0] /= 1e4
+    for name in ("weight", "bias"):
+        weights[f"stem.0.norm.{name}"][0] *= 1e4
+    weights["stem.1.full.conv.weight"][:, 0] /= 1e4
     checkpoint.save(folder / "sabotaged.pth", saved)
     return folder / "sabotaged.pth"
 

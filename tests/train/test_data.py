@@ -189,6 +189,24 @@ def test_a_cache_keeps_generated_validation_pictures(monkeypatch: pytest.MonkeyP
     assert all(same(validation[0, position], first[position]) for position in range(2))
 
 
+def test_distinct_pictures_come_again_in_another_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five of them, three an epoch: every five shown are the five, made once with a cache."""
+    training, validation = data.sources(
+        config(seed=4, distinct_pictures=5, pictures_per_epoch=3, cache=True, validation_pictures=2)
+    )
+    numbers = [training.number(*divmod(shown, 3)) for shown in range(60)]
+    times = [numbers[start : start + 5] for start in range(0, 60, 5)]
+    assert all(sorted(time) == [0, 1, 2, 3, 4] for time in times)
+    assert len({tuple(time) for time in times}) > 8
+    assert [training.number(*divmod(shown, 3)) for shown in (59, 3)] == [numbers[59], numbers[3]]
+    shown = {numbers[place]: training[divmod(place, 3)] for place in range(5)}
+    assert same(shown[0], data.prepare(render(4, 0)))
+    monkeypatch.setattr(generated, "render", lambda *_: pytest.fail("drawn again"))
+    for place in range(5, 10):
+        assert same(training[divmod(place, 3)], shown[numbers[place]])
+    assert validation.number(1, 0) == 2
+
+
 def test_small_canvases() -> None:
     training, validation = data.sources(config(canvas_scale=2, seed=4))
     assert same(training[0, 1], data.prepare(render(4, 1), 2))

@@ -1,11 +1,11 @@
 import pytest
 
 from train import summary
-from train.config import ModelConfig
+from train.config import EdgeConfig
 
 
 def test_rows_against_hand_counts() -> None:
-    config = ModelConfig(
+    config = EdgeConfig(
         widths=(4, 6, 8, 10),
         stem_width=5,
         stage2=((1, 0),),
@@ -21,7 +21,7 @@ def test_rows_against_hand_counts() -> None:
     stage2 = (4 * 6 * 9 + 6) + (4 * 4 * 9 + 4) + (4 * 6 * 9 + 6) + (6 * 4 + 4)
     assert rows["stage 2"].parameters == stage2
     assert rows["stage 2"].macs == 2 * 4 * 6 * 9 * 2048 + 4 * 4 * 9 * 8192 + 6 * 4 * 2048
-    head = (8 * 8 * 9 + 8) + (8 * 8 + 8)
+    head = (8 * 8 * 9 + 8) + (8 * 32 + 32)  # eight channels of four cells each
     assert rows["DualHead"].parameters == head
     assert rows["total"].reference_parameters == 3_284_846
     assert rows["total"].macs == sum(row.macs for row in rows.values()) / 2

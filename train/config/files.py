@@ -11,7 +11,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from train.config.sections import Config
+from train.config.sections import Config, EdgeConfig, PaperConfig
 from train.config.training import (
     AdamWConfig,
     CosineConfig,
@@ -102,7 +102,8 @@ def _one_line(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return f"{key} = {first['input']!r}: unknown key; allowed here: {_siblings(first['loc'])}"
     if first["type"] == "union_tag_invalid":
-        return f"{key}.type = {first['ctx']['tag']!r}: expected {first['ctx']['expected_tags']}"
+        named = "kind" if key == "model" else "type"
+        return f"{key}.{named} = {first['ctx']['tag']!r}: expected {first['ctx']['expected_tags']}"
     if first["type"] == "union_tag_not_found":
         return f"{key} = {first['input']!r}: expected a mapping"
     if first["type"] == "value_error":  # from a section's own check, which names keys and values
@@ -111,7 +112,7 @@ def _one_line(error: ValidationError) -> str:
 
 
 _TYPES: dict[int | str, type[BaseModel]] = {
-    section.model_fields["type"].default: section
+    section.model_fields["kind" if "kind" in section.model_fields else "type"].default: section
     for section in (
         AdamWConfig,
         SgdConfig,
@@ -120,6 +121,8 @@ _TYPES: dict[int | str, type[BaseModel]] = {
         StepConfig,
         ExponentialConfig,
         PlateauConfig,
+        EdgeConfig,
+        PaperConfig,
     )
 }
 

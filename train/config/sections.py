@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from train.config.strict import (
     Blocks,
     Count,
+    Even,
     Fraction,
     NonNegative,
     Positive,
     Range,
     Share,
     Strict,
+    type_or,
 )
 from train.config.training import TrainingConfig
 
 
-class ModelConfig(Strict):
+class EdgeConfig(Strict):
     """The network. A stage lists its units; a unit gives the blocks of each branch, finest first.
 
     `row_context` tells cells their rows' maxima, `row_attention` compares them with the other cells
@@ -29,18 +31,34 @@ class ModelConfig(Strict):
     """
 
     kind: Literal["edge"] = "edge"
-    widths: tuple[Count, Count, Count, Count] = (16, 32, 96, 256)
+    widths: tuple[Count, Count, Count, Count] = (16, 48, 128, 192)
     stem_width: Count = 16
-    stage2: Annotated[tuple[tuple[Blocks, Blocks], ...], Field(min_length=1)] = ((2, 2),)
-    stage3: Annotated[tuple[tuple[Blocks, Blocks, Blocks], ...], Field(min_length=1)] = ((1, 1, 3),)
+    stage2: Annotated[tuple[tuple[Blocks, Blocks], ...], Field(min_length=1)] = ((1, 2),)
+    stage3: Annotated[tuple[tuple[Blocks, Blocks, Blocks], ...], Field(min_length=1)] = ((0, 1, 3),)
     stage4: Annotated[tuple[tuple[Blocks, Blocks, Blocks, Blocks], ...], Field(min_length=1)] = (
-        (1, 1, 3, 1),
-        (1, 2, 3, 1),
+        (0, 1, 2, 2),
+        (0, 1, 2, 0),
     )
-    fpn_width: Count = 32
+    fpn_width: Count = 64
     row_context: bool = True
     row_attention: bool = True
     point_branch: bool = False
+    dropout: Fraction = 0.0
+
+
+class PaperConfig(Strict):
+    """Lite-HRNet-18's blocks instead, beside which the `edge` kind is measured.
+
+    `modules` of stages 2 to 4, each of `blocks` conditional blocks and an exchange. The widths give
+    the whole network the reference's number of parameters.
+    """
+
+    kind: Literal["paper"] = "paper"
+    widths: tuple[Even, Even, Even, Even] = (64, 128, 256, 512)
+    stem_width: Even = 32
+    modules: tuple[Count, Count, Count] = (2, 4, 2)
+    blocks: Count = 2
+    fpn_width: Count = 96
     dropout: Fraction = 0.0
 
 
@@ -141,6 +159,8 @@ class DataConfig(Strict):
     `backgrounds` and procedural backgrounds. `leave_out` names style families that are never
     shown; `plain_share` is the share of pictures that show nothing but the gap and the piece;
     `emphases` take their shares of the training pictures, the rest being of any style.
+    `distinct_pictures` of them are made and then shown again and again, augmented anew (None: every
+    one is another); with `cache`, they cost their time once.
 
     With `dataset`, a folder with a COCO-keypoints `annotations.json` (or that file), its pictures
     are shown `pictures_per_epoch` at a time (None: all of them), shuffled anew every epoch;
@@ -164,13 +184,20 @@ class DataConfig(Strict):
     leave_out: tuple[str, ...] = ()
     plain_share: Share = 0.0
     emphases: tuple[EmphasisConfig, ...] = ()
+    distinct_pictures: Count | None = None
     canvas_scale: Literal[1, 2] = 1
 
     @model_validator(mode="after")
     def _one_source(self) -> DataConfig:
         if (self.dataset is None) != (self.validation_dataset is None):
             raise ValueError("dataset and validation_dataset go together")
-        generator_only = ("backgrounds", "leave_out", "plain_share", "emphases")
+        generator_only = (
+            "backgrounds",
+            "leave_out",
+            "plain_share",
+            "emphases",
+            "distinct_pictures",
+        )
         if self.dataset is not None and any(getattr(self, name) for name in generator_only):
             raise ValueError(
                 f"a dataset is not generated: {', '.join(generator_only)} do not apply"
@@ -185,8 +212,14 @@ class DataConfig(Strict):
         return self
 
 
+ModelConfig = Annotated[
+    Annotated[EdgeConfig, Tag("edge")] | Annotated[PaperConfig, Tag("paper")],
+    Discriminator(type_or("edge", "kind")),
+]
+
+
 class Config(Strict):
-    model: ModelConfig = ModelConfig()
+    model: ModelConfig = EdgeConfig()
     training: TrainingConfig = TrainingConfig()
     loss: LossConfig = LossConfig()
     validation: ValidationConfig = ValidationConfig()

@@ -7,35 +7,31 @@ import copy
 from torch import Tensor, nn
 
 from runtime.geometry import CANVAS_WIDTH
-from train.config import ModelConfig
+from train.config import EdgeConfig, ModelConfig, PaperConfig
 from train.model.backbone import RowBlocks, Stage
 from train.model.blocks import ConvNorm, RepConv, RowAttention, RowContext
 from train.model.fpn import LiteFPN
 from train.model.head import DualHead, activate
+from train.model.paper import PaperStage, PaperStem
 from train.model.shapes import ShapeHead
 
 __all__ = ["KeypointNet", "activate", "build_model", "fold"]
 
 
 class KeypointNet(nn.Module):
-    """Stem, stages 2 to 4, LiteFPN, dropout and DualHead, as ``ModelConfig`` describes them.
+    """Stem, stages 2 to 4, LiteFPN, dropout and DualHead, as the configuration says.
 
     Beside the DualHead, ``shapes`` serves training alone; a folded network has none.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        widths, point = list(config.widths), config.point_branch
-        # The first has no 1×1 branch: oneDNN's weight gradient of a strided 1×1 convolution over
-        # four channels_last channels writes outside its memory (seen with torch 2.13).
-        self.stem = nn.Sequential(
-            ConvNorm(4, config.stem_width, 3, 2, relu=True),
-            RepConv(config.stem_width, widths[0], 2, point),
+        edge = isinstance(config, EdgeConfig)
+        self.stem, self.stage2, self.stage3, self.stage4 = (
+            _edge_backbone(config) if edge else _paper_backbone(config)
         )
-        self.stage2 = Stage(widths[:2], config.stage2, point)
-        self.stage3 = Stage(widths[:3], config.stage3, point)
-        self.stage4 = Stage(widths, config.stage4, point, _row_blocks(config), last_exchange=False)
-        self.fpn = LiteFPN(widths, config.fpn_width, point)
+        point = config.point_branch if edge else False
+        self.fpn = LiteFPN(config.widths, config.fpn_width, point)
         self.dropout = nn.Dropout2d(config.dropout)
         self.head = DualHead(config.fpn_width, point)
         self.shapes: ShapeHead | None = ShapeHead(config.fpn_width)
@@ -65,7 +61,35 @@ class KeypointNet(nn.Module):
         return activate(raw)
 
 
-def _row_blocks(config: ModelConfig) -> RowBlocks:
+Backbone = tuple[nn.Module, nn.Module, nn.Module, nn.Module]  # stem, stages 2 to 4
+
+
+def _edge_backbone(config: EdgeConfig) -> Backbone:
+    widths, point = list(config.widths), config.point_branch
+    # The first has no 1×1 branch: oneDNN's weight gradient of a strided 1×1 convolution over
+    # four channels_last channels writes outside its memory (seen with torch 2.13).
+    stem = nn.Sequential(
+        ConvNorm(4, config.stem_width, 3, 2, relu=True),
+        RepConv(config.stem_width, widths[0], 2, point),
+    )
+    return (
+        stem,
+        Stage(widths[:2], config.stage2, point),
+        Stage(widths[:3], config.stage3, point),
+        Stage(widths, config.stage4, point, _row_blocks(config), last_exchange=False),
+    )
+
+
+def _paper_backbone(config: PaperConfig) -> Backbone:
+    widths = list(config.widths)
+    two, three, four = (
+        PaperStage(widths[: level + 2], modules, config.blocks)
+        for level, modules in enumerate(config.modules)
+    )
+    return PaperStem(widths[0], config.stem_width), two, three, four
+
+
+def _row_blocks(config: EdgeConfig) -> RowBlocks:
     """Strides 8 and 16: coarser rows blur the two points' rows, finer ones cost the most."""
 
     def blocks(level: int, width: int) -> list[nn.Module]:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from train.model.blocks import RepConv
 
 RAW_CHANNELS = 8
+# Of the heatmap, in a cell of the features.
+CELLS = 4
 # Log odds of a cell being a peak before any training: the focal loss then starts calmly.
 HEATMAP_BIAS = -2.9
 
 
 class DualHead(nn.Module):
-    """A 3×3 block and a 1×1 convolution to the eight raw channels, the latter in float32.
+    """3×3 blocks and a 1×1 convolution to the eight raw channels, the latter in float32.
+
+    Takes [B, channels, 32, 64] and returns [B, 8, 64, 128]: the four cells within a coarse one have
+    weights of their own (sub-pixel convolution).
 
     Channels: 0 gap logit, 1 slider logit, 2:4 gap offset (x, y), 4:6 slider offset (x, y),
     6:8 (sin, cos) of the gap's angle.
@@ -22,20 +28,20 @@ class DualHead(nn.Module):
     def __init__(self, channels: int, point_branch: bool) -> None:
         super().__init__()
         self.block = RepConv(channels, channels, 1, point_branch)
-        self.out = nn.Conv2d(channels, RAW_CHANNELS, 1)
+        self.out = nn.Conv2d(channels, CELLS * RAW_CHANNELS, 1)
         nn.init.normal_(self.out.weight, std=0.01)
         assert self.out.bias is not None
         with torch.no_grad():
             self.out.bias.zero_()
-            self.out.bias[:2] = HEATMAP_BIAS
+            self.out.bias[: 2 * CELLS] = HEATMAP_BIAS
 
     def forward(self, features: Tensor) -> Tensor:
         y = self.block(features)
         # Logits and offsets in bfloat16 would cost tenths of a pixel.
         if torch.is_autocast_enabled(y.device.type):
             with torch.autocast(y.device.type, enabled=False):
-                return self.out(y.float())
-        return self.out(y)
+                return functional.pixel_shuffle(self.out(y.float()), 2)
+        return functional.pixel_shuffle(self.out(y), 2)
 
 
 def activate(raw: Tensor) -> dict[str, Tensor]:

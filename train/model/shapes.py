@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from train.model.head import HEATMAP_BIAS
+from train.model.head import CELLS, HEATMAP_BIAS
 
 
 class ShapeHead(nn.Conv2d):
-    """A 1×1 convolution from the fused features to seven maps f32 [B, 7, 64, 128].
+    """A 1×1 convolution from the fused features [B, channels, 32, 64] to seven maps f32
+    [B, 7, 64, 128].
 
     Channels: 0:3 logits of the coverage by gap, piece and decoys; 3:5 and 5:7 how far the gap's and
     the piece's point lies from the cell's centre (x, y), in units of the piece's size. Every cell
@@ -19,12 +21,12 @@ class ShapeHead(nn.Conv2d):
     """
 
     def __init__(self, channels: int) -> None:
-        super().__init__(channels, 7, 1)
+        super().__init__(channels, CELLS * 7, 1)
         assert self.bias is not None
         with torch.no_grad():
             self.weight.zero_()
             self.bias.zero_()
-            self.bias[:3] = HEATMAP_BIAS
+            self.bias[: 3 * CELLS] = HEATMAP_BIAS
 
     def forward(self, features: Tensor) -> Tensor:
-        return super().forward(features).float()
+        return functional.pixel_shuffle(super().forward(features), 2).float()

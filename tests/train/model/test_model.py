@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.config import ModelConfig
+from train.config import EdgeConfig
 from train.model import KeypointNet, activate, build_model, fold
 from train.model.blocks import ConvNorm, RepConv, RowAttention, RowContext, SubCellUpsample
 
-SMALL = ModelConfig(
+SMALL = EdgeConfig(
     widths=(4, 6, 8, 10),
     stem_width=4,
     stage2=((1, 0),),
@@ -101,7 +101,9 @@ def test_the_shape_head_is_there_for_training_alone(canvas: Tensor) -> None:
     seen: list[Tensor] = []
     model.fpn.register_forward_hook(lambda _net, _input, out: seen.append(out))
     maps = model.forward_training(canvas)[1]
-    expected = torch.einsum("oc,bchw->bohw", model.shapes.weight[:, :, 0, 0], seen[0])
+    # Out, row and column within the coarse cell, in.
+    per_cell = model.shapes.weight.reshape(7, 2, 2, 8)
+    expected = torch.einsum("oyxi,bihw->bohywx", per_cell, seen[0]).reshape(2, 7, 64, 128)
     expected[:, :3] -= 2.9
     torch.testing.assert_close(maps, expected, atol=1e-4, rtol=1e-4)
     folded = fold(model)
@@ -261,5 +263,5 @@ def test_gradients_reach_every_parameter(canvas: Tensor) -> None:
 
 
 def test_the_default_network_keeps_within_its_budget() -> None:
-    model = fold(build_model(ModelConfig()))
+    model = fold(build_model(EdgeConfig()))
     assert sum(p.numel() for p in model.parameters()) <= 3_300_000
