@@ -21,6 +21,7 @@ from bench import charts
 from bench.results import Judged, Results, ResultsError, Row
 
 DOCS = Path(__file__).parents[1] / "docs"
+KINDS = "kinds.json"  # in docs/, by bench.kinds
 # A median of one run differs by this much from that of another on the same idle machine.
 NOISE = 0.10
 README_MARKS = "<!-- bench: from docs/benchmarks.json -->", "<!-- bench: end -->"
@@ -56,6 +57,7 @@ def markdown(results: Results, figures: Iterable[str] = ()) -> str:
         "## The same work by others\n\nFrom a canvas to two points, two threads, in turn within "
         "one run; no cap, which ONNX Runtime and torch do not obey. The paper network has random "
         "weights here.\n\n" + _peers(results),
+        *_kinds(),
         "## Accuracy\n\n" + _accuracy(results),
         "## Under load\n\n" + _load(results),
         "## The limit\n\n" + _limit(results),
@@ -146,20 +148,47 @@ def _peers(results: Results) -> str:
     )
 
 
+def _kinds() -> list[str]:
+    """What `bench.kinds` found, if it has been run."""
+    path = DOCS / KINDS
+    if not path.exists():
+        return []
+    kinds = json.loads(path.read_text("utf-8"))["kinds"]
+    rows = [
+        (
+            kind,
+            f"{found['parameters'] / 1e6:.2f} M",
+            f"{found['pictures']:,}",
+            f"{found['val_mae']:.1f}",
+            *(f"{found[name]:.1%}" for name in ("val_acc_5px_gap", "val_acc_5px_slider")),
+        )
+        for kind, found in kinds.items()
+    ]
+    heads = ("kind", "parameters", "pictures", "MAE px", "gap @5px", "piece @5px")
+    return [
+        "## Both kinds on one budget\n\nBy `python -m bench.kinds`: the same few pictures in the "
+        "same order, half-size canvases, from random weights.\n\n" + _table(heads, rows)
+    ]
+
+
 def _accuracy(results: Results) -> str:
-    rows = []
-    for row in results.of("accuracy"):
-        for point in ("gap", "slider"):
-            group = row["points"][point]["all"]
-            shares = [_share(group[f"accuracy_{px}px"]) for px in (1, 3, 5)]
-            mae = group["mae_px"]
-            error = f"{mae['value']:.2f} ({mae['low']:.2f}–{mae['high']:.2f})"
-            rows.append((row["precision"], row["backend"], point, error, *shares))
+    rows = [
+        (row["precision"], row["backend"], point, *_errors(row["points"][point]["all"]))
+        for row in results.of("accuracy")
+        for point in ("gap", "slider")
+    ]
+    if row := results.first("template matching"):
+        rows.append(("told where the piece is", "template matching", "gap", *_errors(row["gap"])))
     first = results.first("accuracy")
     about = f"{first['pictures']} pictures of `{first['testset']}`, " if first else ""
     return f"{about}95 % bootstrap intervals; refused answers count as given here.\n\n" + _table(
         ("precision", "engine", "point", "MAE px", "@1px", "@3px", "@5px"), rows
     )
+
+
+def _errors(group: Row) -> tuple[str, ...]:
+    mae, shares = group["mae_px"], (group[f"accuracy_{px}px"] for px in (1, 3, 5))
+    return (f"{mae['value']:.2f} ({mae['low']:.2f}–{mae['high']:.2f})", *map(_share, shares))
 
 
 def _share(found: dict[str, float]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
+import cv2
 import numpy as np
 
 from bench.latency import check_golden
@@ -21,6 +22,7 @@ from runtime.locator import locate
 from runtime.picture import load
 from runtime.result import Location
 from runtime.view import View
+from train.synth import Sample, SynthOptions, render
 
 Subject: TypeAlias = Callable[[], list[float]]
 SetUp: TypeAlias = tuple[Subject, dict[str, Any]]
@@ -109,18 +111,48 @@ def graph(model: str, threads: int) -> SetUp:
     return lambda: numbers(loaded.infer(canvas)), facts
 
 
+def template() -> SetUp:
+    """The classical way: the cut-out piece, whose place is given, sought along its row by edges."""
+    sample = generated(340, 190)
+    return lambda: list(match_template(sample)), {"engine": "opencv"}
+
+
 SUBJECTS: dict[str, Callable[..., SetUp]] = {
-    made.__name__: made for made in (predict, infer, letterbox, answer, torch_eager, graph)
+    made.__name__: made
+    for made in (predict, infer, letterbox, answer, torch_eager, graph, template)
 }
 
 
 def picture(width: int = 340, height: int = 190) -> Picture:
     """A generated picture of that size, uint8 BGR [H, W, 3]."""
-    from train.synth import SynthOptions, render
+    return generated(width, height).picture
 
+
+def generated(width: int, height: int) -> Sample:
+    """A generated picture of that size with its truth."""
     aspect = width / height
     options = SynthOptions(width_px=(width, width), aspect=(aspect, aspect))
-    return render(0, 1, options).picture
+    return render(0, 1, options)
+
+
+def match_template(sample: Sample) -> tuple[float, float]:
+    """Where on its row the piece fits best, x and y of its centre in picture pixels.
+
+    The usual recipe: edges of the piece's box (Canny), correlated with those of the picture to the
+    right of it, on its rows. It is told where the piece is, which the network has to find.
+    """
+    assert sample.slider_picture_xy is not None
+    outline = sample.outlines_picture_xy["slider"][0]
+    height, width = sample.picture.shape[:2]
+    left, top = np.floor(outline.min(axis=0)).astype(int).clip(0)
+    right, bottom = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 1, (width, height))
+    edges = cv2.Canny(cv2.cvtColor(sample.picture, cv2.COLOR_BGR2GRAY), 100, 200)
+    piece, rows = edges[top:bottom, left:right], edges[top:bottom, right:]
+    x, y = sample.slider_picture_xy
+    if rows.shape[1] < piece.shape[1]:
+        return x, y
+    found = cv2.matchTemplate(rows, piece, cv2.TM_CCOEFF_NORMED)
+    return x + float(found[0].argmax()) + (right - left), y
 
 
 def canvas_of(pixels: Picture) -> Picture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
 from bench.conftest import Record
+from bench.subjects import match_template
 from runtime import Bundle, Locator
 from train.evaluate import evaluate
 from train.outcomes import Outcomes
@@ -41,8 +43,7 @@ def test_accuracy(
     record: Record, bundle: str, samples: list[Sample], precision: str, backend: str
 ) -> None:
     with Locator(precision, backend=backend, bundle=bundle, threads=2) as locator:
-        found, _ = evaluate({precision: locator}, samples)
-    outcomes = found[precision]
+        outcomes = evaluate({precision: locator}, samples)[0][precision]
     figures = {
         name: _figures(outcomes, points)
         for name, points in {
@@ -62,9 +63,29 @@ def test_accuracy(
         angle_error_deg=outcomes.summary()["angle_error_deg"]["mean"],
     )
     measured = Bundle.open(bundle).manifest.artefacts["fp32"].measured[TESTSET]
-    for point, each in figures.items():
-        least = measured[f"{point}_accuracy_3px"] - MARGIN
-        assert each["all"]["accuracy_3px"]["high"] >= least, f"{point}: {each['all']}"
+    for point in ("gap", "slider"):
+        found, least = figures[point]["all"], measured[f"{point}_accuracy_3px"] - MARGIN
+        assert found["accuracy_3px"]["high"] >= least, f"{point}: {found}"
+
+
+def test_template_matching(record: Record, samples: list[Sample]) -> None:
+    """The classical way, told where the piece is: how far from the gap it says the gap is."""
+    times_s, errors_px = [], []
+    for sample in samples:
+        if not (sample.gap_picture_xy and sample.slider_picture_xy) or (
+            sample.difficulty == "ambiguous"
+        ):
+            continue
+        start = time.perf_counter()
+        found = match_template(sample)
+        times_s.append(time.perf_counter() - start)
+        errors_px.append(np.hypot(*np.subtract(found, sample.gap_picture_xy)))
+    record(
+        times_s,
+        subject="template matching",
+        pictures=len(errors_px),
+        gap=_with_intervals(np.array(errors_px)),
+    )
 
 
 def _figures(outcomes: Outcomes, points: list[str]) -> dict[str, Any]:

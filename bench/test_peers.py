@@ -32,6 +32,7 @@ def peers(
         "fp32-torch": ("torch_eager", {**ours, "checkpoint": shipped_checkpoint}),
         "paper-fp32-openvino": ("graph", {"model": str(paper_fp32), "threads": 2}),
         "paper-int8-openvino": ("graph", {"model": str(paper_int8), "threads": 2}),
+        "template-opencv": ("template", {}),
     }
     found: dict[str, Any] = {}
     with ExitStack() as stack:
@@ -55,6 +56,7 @@ NAMES = (
     "fp32-torch",
     "paper-fp32-openvino",
     "paper-int8-openvino",
+    "template-opencv",
 )
 
 
