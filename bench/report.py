@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench import charts
+from bench.cap import AVX2_VNNI, UNCAPPED
 from bench.results import Judged, Results, ResultsError, Row
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -269,22 +270,33 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def readme_table(results: Results) -> str:
-    """What the README shows of it."""
+    """What the README shows of it: whole predictions on two threads, and the peers' ratios."""
+    processor = results.machine["processor"]
     rows = []
-    for precision in ("int8", "fp32"):
-        for cap in ("none", "avx2-vnni"):
-            row = results.first(
-                "predict",
-                precision=precision,
-                backend="openvino",
-                threads=2,
-                cap=cap,
-                width=None,
-            )
-            if row:
-                rows.append((precision, cap, *_percentiles(row)))
-    text = _table(("precision", "cap", "p50 ms", "p95 ms", "p99 ms"), rows)
-    return f"{README_MARKS[0]}\n{text}\n\n{results.machine['processor']}\n{README_MARKS[1]}"
+    for cap, name in ((UNCAPPED, processor), (AVX2_VNNI, "the same, capped to AVX2-VNNI")):
+        found = [results.predict(precision, cap) for precision in ("int8", "fp32")]
+        if all(found):
+            figures = [f"{row[f'{p}_ms']:.2f}" for row in found if row for p in ("p50", "p95")]
+            rows.append((name, *figures))
+    heads = ("whole `predict`, 340×190, two threads", "INT8 p50 ms", "p95", "FP32 p50 ms", "p95")
+    lines = [README_MARKS[0], _table(heads, rows)]
+    times = [
+        f"{row['times_ours']:.1f} times as fast as {name}"
+        for peer, name in _QUOTED.items()
+        if "times_ours" in (row := results.first("peer", peer=peer) or {})
+    ]
+    if times:
+        lines.append(f"From canvas to points, uncapped, in the same run: {', '.join(times)}.")
+    return "\n\n".join(lines) + f"\n\n{README_MARKS[1]}"
+
+
+# Peers that the README names.
+_QUOTED = {
+    "fp32-openvino": "its own FP32",
+    "int8-onnxruntime": "ONNX Runtime's INT8",
+    "fp32-torch": "torch's FP32",
+    "paper-int8-openvino": "the paper's kind of network in INT8",
+}
 
 
 def into_readme(text: str, results: Results) -> str:

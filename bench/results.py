@@ -99,7 +99,7 @@ class Results:
             return self._on_hardware(target, precision)
         cap = _CAPS[target.on]
         if target.metric == "predict_ms":
-            return _take(self._predict(precision, cap), f"{target.statistic}_ms")
+            return _take(self.predict(precision, cap), f"{target.statistic}_ms")
         if target.metric == "predict_beyond_engine_ms":
             return _take(self.first("overhead"), "beyond_engine_ms")
         if target.metric == "times_faster_than_fp32":
@@ -109,7 +109,8 @@ class Results:
         peer = target.metric.removeprefix("times_faster_than_").replace("_", "-")
         return _take(self.first("peer", peer=peer), "times_ours")
 
-    def _predict(self, precision: str, cap: str) -> Row | None:
+    def predict(self, precision: str, cap: str) -> Row | None:
+        """Whole predictions of the usual picture by OpenVINO, two threads."""
         return self.first(
             "predict", precision=precision, backend="openvino", threads=2, cap=cap, width=None
         )
@@ -117,7 +118,7 @@ class Results:
     def _on_hardware(self, target: Target, precision: str) -> Any:
         if target.on not in self.machine["processor"]:
             return None
-        return _take(self._predict(precision, UNCAPPED), f"{target.statistic}_ms")
+        return _take(self.predict(precision, UNCAPPED), f"{target.statistic}_ms")
 
     def _accuracy(self, target: Target, precision: str) -> Any:
         row = self.first("accuracy", precision=precision, backend="openvino")

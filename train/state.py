@@ -15,7 +15,7 @@ from train import checkpoint, distributed
 from train.checkpoint import CheckpointError
 from train.config import Config, ConfigError, parse_config, plain
 from train.losses import Answer, batch_losses
-from train.model import KeypointNet, build_model
+from train.model import KeypointNet, absorb_norms, build_model
 from train.optim import build_ema, build_optimizer
 from train.resources import autocast_dtype
 from train.schedule import Schedule
@@ -177,10 +177,15 @@ class TrainState:
     def start_from(self, path: str | Path) -> None:
         """Takes the weights (the averaged ones) of a checkpoint; everything else starts afresh.
 
+        A network without batch norms absorbs the checkpoint's.
+
         Raises:
             CheckpointError: it cannot be read or holds another network.
         """
-        weights = checkpoint.load_model(path)[0].state_dict()
+        net, _ = checkpoint.load_model(path)
+        if not self.config.model.batch_norm:
+            absorb_norms(net)
+        weights = net.state_dict()
         checkpoint.restore_weights(self.model, weights, path)
         if self.ema is not None:
             checkpoint.restore_weights(self.evaluated_model, weights, path)

@@ -192,9 +192,16 @@ def test_the_readme_shows_what_the_json_holds(tmp_path, plugin_json):
     results = Results.read(plugin_json)
     marked = f"before\n{report.README_MARKS[0]}\nold\n{report.README_MARKS[1]}\nafter"
     once = report.into_readme(marked, results)
-    assert "| int8 | none | 4.00 | 5.00 | 6.00 |" in once
+    assert "| Some CPU | 4.00 | 5.00 | 12.00 | 13.00 |" in once
+    assert "in the same run: 11.0 times as fast as torch's FP32." in once
     assert once.startswith("before\n")
     assert once.endswith("\nafter")
     assert report.into_readme(once, results) == once
     with pytest.raises(ResultsError, match="lacks the marks"):
         report.into_readme("no marks", results)
+
+
+def test_the_readme_is_that_of_the_shipped_results():
+    results = Results.read(ROOT / "docs" / "benchmarks.json")
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert report.into_readme(readme, results) == readme

@@ -305,6 +305,27 @@ def test_weights_of_a_checkpoint_start_a_new_run(whole: Path, tmp_path: Path) ->
     assert state.metrics == {"best_mae": float("inf")}
 
 
+def test_a_run_without_batch_norms_starts_from_weights_that_have_them(
+    whole: Path, tmp_path: Path
+) -> None:
+    config = small_config(tmp_path, model={"batch_norm": False})
+    state = TrainState(config, CPU)
+    state.start_from(whole / "best_model.pth")
+    taken, _ = checkpoint.load_model(whole / "best_model.pth")
+    canvas = torch.rand(1, 4, 256, 512, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected = taken.eval().forward_raw(canvas)
+        for network in (state.model, state.evaluated_model):
+            found = network.eval().forward_raw(canvas)
+            torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    assert loop.run(
+        config, FakePictures(), FakePictures(5), StopFlag(), weights=whole / "best_model.pth"
+    )
+    trained, same_config = checkpoint.load_model(tmp_path / "best_model.pth")
+    assert not same_config.model.batch_norm
+    assert not any("norm" in name for name in trained.state_dict())
+
+
 def test_stripped_weights_start_runs_but_cannot_be_resumed(whole: Path, tmp_path: Path) -> None:
     stripped = tmp_path / "weights.pth"
     assert strip.main([str(whole / "best_model.pth"), "-o", str(stripped)]) == 0

@@ -15,7 +15,7 @@ from train.model.head import DualHead, activate
 from train.model.paper import PaperStage, PaperStem
 from train.model.shapes import ShapeHead
 
-__all__ = ["KeypointNet", "activate", "build_model", "fold"]
+__all__ = ["KeypointNet", "absorb_norms", "activate", "build_model", "fold"]
 
 
 class KeypointNet(nn.Module):
@@ -105,7 +105,17 @@ def _row_blocks(config: EdgeConfig) -> RowBlocks:
 
 def build_model(config: ModelConfig) -> KeypointNet:
     """A network with fresh random weights (torch's global generator)."""
-    return KeypointNet(config)
+    model = KeypointNet(config)
+    if not config.batch_norm:
+        absorb_norms(model)
+    return model
+
+
+def absorb_norms(model: KeypointNet) -> None:
+    """Puts every batch norm, as it is in eval mode, into its convolution."""
+    for module in list(model.modules()):
+        if isinstance(module, ConvNorm):
+            module.absorb_norm()
 
 
 def fold(model: KeypointNet) -> KeypointNet:

@@ -21,7 +21,10 @@ def fuse_batch_norm(weight: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tenso
 
 
 class ConvNorm(nn.Module):
-    """A bias-free convolution and its batch norm, with a ReLU where ``relu`` is set."""
+    """A bias-free convolution and its batch norm, with a ReLU where ``relu`` is set.
+
+    Once the norm is absorbed, a convolution with a bias.
+    """
 
     def __init__(
         self,
@@ -43,7 +46,7 @@ class ConvNorm(nn.Module):
             groups=groups,
             bias=False,
         )
-        self.norm = nn.BatchNorm2d(out_channels)
+        self.norm: nn.Module = nn.BatchNorm2d(out_channels)
         self.relu = relu
 
     def forward(self, x: Tensor) -> Tensor:
@@ -51,7 +54,19 @@ class ConvNorm(nn.Module):
         return functional.relu(y, inplace=True) if self.relu else y
 
     def kernel_and_bias(self) -> tuple[Tensor, Tensor]:
-        return fuse_batch_norm(self.conv.weight, self.norm)
+        if isinstance(self.norm, nn.BatchNorm2d):
+            return fuse_batch_norm(self.conv.weight, self.norm)
+        assert self.conv.bias is not None
+        return self.conv.weight, self.conv.bias
+
+    def absorb_norm(self) -> None:
+        """Puts the norm, as it is in eval mode, into the convolution; there is none afterwards."""
+        weight, bias = self.kernel_and_bias()
+        self.conv.weight, self.conv.bias = (
+            nn.Parameter(weight.detach()),
+            nn.Parameter(bias.detach()),
+        )
+        self.norm = nn.Identity()
 
     def folded(self) -> nn.Module:
         return _plain_convolution(self.conv, *self.kernel_and_bias(), relu=self.relu)
@@ -153,6 +168,7 @@ class RowAttention(nn.Module):
         self.heads, self.head_channels = heads, head_channels
         self.query_key_value = ConvNorm(channels, 3 * heads * head_channels)
         self.project = ConvNorm(heads * head_channels, channels)
+        assert isinstance(self.project.norm, nn.BatchNorm2d)
         nn.init.zeros_(self.project.norm.weight)
         self.distance_bias = nn.Parameter(torch.zeros(heads, 2 * row_cells - 1))
         columns = torch.arange(row_cells)

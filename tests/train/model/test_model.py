@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from train.config import EdgeConfig
-from train.model import KeypointNet, activate, build_model, fold
+from train.model import KeypointNet, absorb_norms, activate, build_model, fold
 from train.model.blocks import ConvNorm, RepConv, RowAttention, RowContext, SubCellUpsample
 
 SMALL = EdgeConfig(
@@ -86,6 +86,24 @@ def test_the_folded_network_gives_the_same_outputs(
     kinds = {type(module) for module in folded.modules()}
     assert not kinds & {nn.BatchNorm2d, RepConv, ConvNorm}
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("point_branch", [True, False])
+@torch.no_grad()
+def test_a_network_that_absorbed_its_norms_gives_the_same_outputs(
+    point_branch: bool, canvas: Tensor
+) -> None:
+    model = small_net(point_branch=point_branch)
+    expected = model.forward_raw(canvas)
+    absorb_norms(model)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+    torch.testing.assert_close(model.forward_raw(canvas), expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(fold(model).forward_raw(canvas), expected, atol=1e-4, rtol=1e-4)
+    built = build_model(
+        SMALL.model_copy(update={"batch_norm": False, "point_branch": point_branch})
+    )
+    built.load_state_dict(model.state_dict())
+    torch.testing.assert_close(built.eval().forward_raw(canvas), expected, atol=1e-4, rtol=1e-4)
 
 
 @torch.no_grad()
