@@ -34,11 +34,15 @@ class Case:
     conditions: Conditions
     answer: Location
     predict_ms: float
+    unit_px: float = 1.0
 
     def error_px(self, point: str) -> float:
-        """Distance of "gap" or "slider" from the truth; nan where there is no such point."""
+        """Distance of "gap" or "slider" from the truth, in units of `unit_px`; nan where there is
+        no such point."""
         true, found = getattr(self, point), getattr(self.answer, point)
-        return float(np.hypot(found.x - true[0], found.y - true[1])) if true else float("nan")
+        if not true:
+            return float("nan")
+        return float(np.hypot(found.x - true[0], found.y - true[1])) / self.unit_px
 
     def trusts(self, point: str) -> bool:
         """Whether no reason against the answer concerns this point.
@@ -103,7 +107,9 @@ class Outcomes:
         """Add the next picture."""
         truth = (sample.gap_picture_xy, sample.slider_picture_xy, sample.angle_deg)
         number = len(self.cases)
-        case = Case(number, sample.difficulty, *truth, conditions, answer, predict_ms)
+        case = Case(
+            number, sample.difficulty, *truth, conditions, answer, predict_ms, sample.unit_px
+        )
         self.cases.append(case)
         if case.failed:
             self.failures.append(Failure(case, sample.picture))

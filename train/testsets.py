@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from train.synth import GENERATOR_VERSION, Backgrounds, Sample, SynthOptions, render
+from train.variations import finished, kept
 
 _FILE = Path(__file__).with_name("testsets.toml")
 
@@ -23,7 +27,10 @@ class TestSetError(ValueError):
 
 @dataclass(frozen=True)
 class TestSet:
-    """One entry of testsets.toml; `fingerprint` is None until it was once recorded."""
+    """One entry of testsets.toml; `fingerprint` is None until it was once recorded.
+
+    draw: `SynthOptions` that differ; keep, finish: see `train.variations`.
+    """
 
     __test__ = False  # not a test case for pytest
 
@@ -34,11 +41,18 @@ class TestSet:
     count: int
     photographs: bool
     require: list[str] = field(default_factory=list)
+    draw: dict[str, Any] = field(default_factory=dict)
+    keep: str | None = None
+    finish: dict[str, list[float]] = field(default_factory=dict)
     fingerprint: str | None = None
 
     def options(self) -> SynthOptions:
         """The generator's options for this set."""
-        return SynthOptions(require=frozenset(self.require))
+        drawn = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in self.draw.items()
+        }
+        return SynthOptions(require=frozenset(self.require), **drawn)
 
 
 def load_testset(name: str) -> TestSet:
@@ -78,9 +92,12 @@ def samples_of(
                 f"--backgrounds DIR, or use a procedural set"
             )
         photographs = Backgrounds(backgrounds, split="test")
-    options = testset.options()
-    for index in range(min(testset.count, limit or testset.count)):
-        yield render(testset.seed, index, options, photographs)
+    options, numbers = testset.options(), itertools.count()
+    drawn = (render(testset.seed, index, options, photographs) for index in numbers)
+    samples = (sample for sample in drawn if kept(sample, testset.keep))
+    for index, sample in enumerate(islice(samples, min(testset.count, limit or testset.count))):
+        # The last number keeps this stream apart from the generator's.
+        yield finished(sample, testset.finish, np.random.default_rng([testset.seed, index, 4]))
 
 
 class Fingerprint:

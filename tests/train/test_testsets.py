@@ -1,5 +1,6 @@
 """The fixed sets: known by name, reproducible, honest about what they need."""
 
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,14 +8,36 @@ import cv2
 import numpy as np
 import pytest
 
+import train
 from train.testsets import Fingerprint, TestSetError, load_testset, samples_of
 
+NAMES = list(tomllib.loads((Path(train.__file__).parent / "testsets.toml").read_text("utf-8")))
 
-def test_every_named_set_loads() -> None:
-    for name in ("fixed", "fixed-procedural", "unseen-heart", "unseen-gradient-fill"):
-        testset = load_testset(name)
-        assert testset.count >= 500
-        assert testset.about
+
+def test_every_named_set_loads_and_has_a_seed_of_its_own() -> None:
+    sets = [load_testset(name) for name in NAMES]
+    assert {"fixed", "fixed-procedural", "unseen-heart", "unseen-gradient-fill"} < set(NAMES)
+    assert all(testset.count >= 300 and testset.about for testset in sets)
+    seeds = [testset.seed for testset in sets if testset.name != "fixed-procedural"]
+    assert len(set(seeds)) == len(seeds)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("class-")])
+def test_a_class_set_holds_its_class_alone(name: str) -> None:
+    testset = replace(load_testset(name), photographs=False)
+    samples = samples_of(testset, None, limit=3)
+    assert {sample.difficulty for sample in samples} == {name.removeprefix("class-")}
+
+
+def test_a_set_draws_and_finishes_as_it_says() -> None:
+    tiny = replace(load_testset("robust-tiny"), photographs=False)
+    assert tiny.options().piece_height == (0.08, 0.14)
+    large = replace(load_testset("robust-large-scale"), photographs=False)
+    samples = list(samples_of(large, None, limit=3))
+    assert all(1.1 <= sample.unit_px <= 3.0 for sample in samples)
+    plain = list(samples_of(replace(large, finish={}), None, limit=3))
+    for sample, before in zip(samples, plain, strict=True):
+        assert sample.picture.shape[1] == round(before.picture.shape[1] * sample.unit_px)
 
 
 def test_twins_share_everything_but_the_photographs() -> None:

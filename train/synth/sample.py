@@ -99,6 +99,8 @@ class Sample:
         piece_size_px: the longer side of the piece's tight box.
         outlines_picture_xy: "gap", "slider" and "decoy" -> the outlines drawn, f64 [N, 2] each, the
             whole shape even where something covers it.
+        unit_px: how many pixels count as one when errors are judged; more than 1 where a picture
+            was enlarged afterwards.
     """
 
     picture: npt.NDArray[np.uint8]
@@ -109,3 +111,4 @@ class Sample:
     families: Mapping[str, str]
     piece_size_px: float
     outlines_picture_xy: Mapping[str, tuple[Outline, ...]] = field(default_factory=dict)
+    unit_px: float = 1.0
