@@ -182,7 +182,7 @@ def _accuracy(results: Results) -> str:
         rows.append(("told where the piece is", "template matching", "gap", *_errors(row["gap"])))
     first = results.first("accuracy")
     about = f"{first['pictures']} pictures of `{first['testset']}`, " if first else ""
-    return f"{about}95 % bootstrap intervals; refused answers count as given here.\n\n" + _table(
+    return f"{about}95 % bootstrap intervals; refused answers are misses.\n\n" + _table(
         ("precision", "engine", "point", "MAE px", "@1px", "@3px", "@5px"), rows
     )
 

@@ -92,17 +92,27 @@ def _figures(outcomes: Outcomes, points: list[str]) -> dict[str, Any]:
     columns = [outcomes.column(point) for point in points]
     clear = ~outcomes.of_class("ambiguous")
     chosen = {"all": clear} | {name: outcomes.of_class(name) for name in DIFFICULTIES}
-    errors_px = {
-        name: np.concatenate([column.errors_px[mask & column.exists] for column in columns])
+    picked = {
+        name: [
+            np.concatenate([getattr(column, values)[mask & column.exists] for column in columns])
+            for values in ("errors_px", "trusted")
+        ]
         for name, mask in chosen.items()
     }
-    return {name: _with_intervals(each) for name, each in errors_px.items() if len(each) > 1}
+    return {name: _with_intervals(*each) for name, each in picked.items() if len(each[0]) > 1}
 
 
-def _with_intervals(errors_px: NDArray[np.float64]) -> Mapping[str, Any]:
-    """The mean error and accuracies with their 95 % bootstrap intervals, over the pictures."""
+def _with_intervals(
+    errors_px: NDArray[np.float64], trusted: NDArray[np.bool_] | None = None
+) -> Mapping[str, Any]:
+    """The mean error and accuracies with their 95 % bootstrap intervals, over the pictures.
+
+    trusted: which answers the locator stood by; the others are misses. All of them when None.
+    """
+    counted = np.ones(len(errors_px), bool) if trusted is None else trusted
     values = {"mae_px": errors_px} | {
-        f"accuracy_{limit}px": (errors_px <= limit).astype(np.float64) for limit in LIMITS_PX
+        f"accuracy_{limit}px": ((errors_px <= limit) & counted).astype(np.float64)
+        for limit in LIMITS_PX
     }
     return {"pictures": len(errors_px)} | {
         name: {"value": float(each.mean()), **_interval(each)} for name, each in values.items()

@@ -25,12 +25,12 @@ from train import history, report
 from train.arguments import positive
 from train.causes import measure
 from train.checkpoint import CheckpointError
-from train.measured import Measured, Report
+from train.measured import Measured, Report, overview
 from train.outcomes import Outcomes, table
 from train.picturesets import PictureSet, of_dataset, of_families, of_testset
 from train.predictor import CheckpointLocator, Predictor
 from train.synth import Sample
-from train.testsets import Fingerprint, TestSetError
+from train.testsets import Fingerprint, TestSetError, names_matching
 
 DEFAULT_TESTSET = "fixed-procedural"
 DEFAULT_FAMILY_PICTURES = 200
@@ -92,7 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument(
         "--testset",
         action="append",
-        help=f"name in train/testsets.toml; may be repeated (default: {DEFAULT_TESTSET})",
+        help=f"name in train/testsets.toml, or a pattern such as 'robust-*'; may be repeated "
+        f"(default: {DEFAULT_TESTSET})",
     )
     source.add_argument(
         "--dataset", type=Path, metavar="DIR_OR_JSON", help="a COCO-keypoints data set"
@@ -127,6 +128,8 @@ def _run(arguments: argparse.Namespace) -> None:
             arguments.report.mkdir(parents=True, exist_ok=True)
         measured = [_measure(predictors, one) for one in sets]
         engines = {name: predictor.describe() for name, predictor in predictors.items()}
+    if len(measured) > 1:
+        print(f"\n{overview(measured)}")
     if arguments.json:
         results = {one.pictures.name: one.to_dict() for one in measured}
         arguments.json.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
@@ -153,7 +156,8 @@ def _picture_sets(
     if arguments.dataset:
         sets = [of_dataset(arguments.dataset, limit)]
     else:
-        names = arguments.testset or [DEFAULT_TESTSET]
+        patterns = arguments.testset or [DEFAULT_TESTSET]
+        names = [name for pattern in patterns for name in names_matching(pattern)]
         sets = [of_testset(name, backgrounds, limit) for name in names]
     if arguments.families is not None:
         families = arguments.families or _left_out(predictors)

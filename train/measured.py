@@ -135,6 +135,20 @@ def targets(summary: Mapping[str, Any]) -> list[Target]:
     return [*rows, _below("angle error, rotated gaps", angle, goals.ANGLE_ERROR_DEG, "°")]
 
 
+def overview(measured: Sequence[Measured]) -> str:
+    """A line a set: of both points, how many lie within 5 px, with the 95 % interval."""
+    lines = [f"{'set':<24}{'points':>8}{'MAE px':>9}{'@5px':>8}  95 % interval"]
+    for one in measured:
+        points = one.main_summary["all"]["points"]
+        share, count = points["accuracy_5px"], points["count"]
+        line = f"{one.pictures.name:<24}{count:>8}{points['mae_px']:>9.2f}{share:>8.1%}"
+        if count:
+            low, high = wilson(share, count)
+            line += f"  {low:.1%} to {high:.1%}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
 def _below(name: str, value: float, goal: float, unit: str) -> Target:
     reached = None if math.isnan(value) else value < goal
     return Target(name, f"< {goal:g} {unit}", value, unit, reached)

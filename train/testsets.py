@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import itertools
 import tomllib
@@ -71,6 +72,19 @@ def load_testset(name: str) -> TestSet:
             f"this is version {GENERATOR_VERSION}"
         )
     return testset
+
+
+def names_matching(pattern: str) -> list[str]:
+    """The sets whose names match a pattern such as `robust-*`, in the file's order.
+
+    Raises:
+        TestSetError: there is none.
+    """
+    names = list(tomllib.loads(_FILE.read_text("utf-8")))
+    found = fnmatch.filter(names, pattern)
+    if not found:
+        raise TestSetError(f"unknown test set {pattern!r}; there are: {', '.join(names)}")
+    return found
 
 
 def samples_of(

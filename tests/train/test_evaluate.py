@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -203,7 +204,11 @@ def test_a_checkpoint_on_a_data_set_with_a_report(
     options = ["--checkpoint", str(best(2)), "--dataset", str(dataset), "--limit", "2"]
     options += ["--families", "--family-pictures", "1"]
     assert evaluate.main([*options, "--json", str(results), "--report", str(folder)]) == 0
-    assert "own (2 pictures)" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "own (2 pictures)" in out
+    closing = out.split("95 % interval\n")[1].splitlines()[:3]
+    assert [line[:24].rstrip() for line in closing] == ["own", "every family", "family heart"]
+    assert re.fullmatch(r"own +[34] +[\d.]+ +[\d.]+%  [\d.]+% to [\d.]+%", closing[0])
     document = json.loads(results.read_text())
     assert list(document) == ["own", "every family", "family heart"]
     assert document["own"]["pictures"] == 2

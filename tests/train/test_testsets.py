@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import train
-from train.testsets import Fingerprint, TestSetError, load_testset, samples_of
+from train.testsets import Fingerprint, TestSetError, load_testset, names_matching, samples_of
 
 NAMES = list(tomllib.loads((Path(train.__file__).parent / "testsets.toml").read_text("utf-8")))
 
@@ -50,6 +50,15 @@ def test_twins_share_everything_but_the_photographs() -> None:
 def test_unknown_set_names_the_known_ones() -> None:
     with pytest.raises(TestSetError, match="fixed-procedural"):
         load_testset("nonsense")
+
+
+def test_a_pattern_names_its_sets_in_order() -> None:
+    found = names_matching("robust-*")
+    assert found == [name for name in NAMES if name.startswith("robust-")]
+    assert len(found) > 10
+    assert names_matching("fixed") == ["fixed"]
+    with pytest.raises(TestSetError, match=r"'robuster-\*'; there are: fixed, "):
+        names_matching("robuster-*")
 
 
 def test_photographs_are_asked_for() -> None:
