@@ -10,6 +10,7 @@ import numpy as np
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from bench.results import Results, Row
 from train.figures import panels, save
@@ -36,7 +37,7 @@ def _latencies(results: Results) -> Figure | None:
     ]
     if not rows:
         return None
-    figure, (axis,) = panels(1, 1, (7, 4))
+    figure, (axis,) = panels(1, 1, (7, 4.5))
     for place, row in enumerate(rows):
         options = row["options"]
         label = f"{options['precision']} {options['backend']}"
@@ -45,23 +46,31 @@ def _latencies(results: Results) -> Figure | None:
         shares = np.arange(1, len(times) + 1) / len(times)
         axis.step(times, shares, color=_colour(place), label=label, where="post")
     axis.set(xscale="log", xlabel="whole predict, ms", ylabel="share of predictions")
-    axis.legend(fontsize=8)
-    return figure
+    return _finished(figure)
 
 
 def _pareto(results: Results) -> Figure | None:
-    """Accuracy against latency: every artefact on every engine, uncapped, two threads."""
-    places = []
-    for row in results.of("accuracy"):
-        wanted = {"precision": row["precision"], "backend": row["backend"]}
-        timed = results.first("predict", threads=2, cap="none", width=None, **wanted)
-        if timed:
-            places.append((timed, row))
+    """Accuracy against latency: every artefact on every engine, uncapped, two threads; and
+    template matching, which finds the gap alone."""
+    places = [
+        (f"{row['precision']} {row['backend']}", timed, row["points"]["both"])
+        for row in results.of("accuracy")
+        for timed in results.of(
+            "predict",
+            precision=row["precision"],
+            backend=row["backend"],
+            threads=2,
+            cap="none",
+            width=None,
+        )
+    ]
     if not places:
         return None
-    figure, (axis,) = panels(1, 1, (7, 4))
-    for place, (timed, row) in enumerate(places):
-        found = row["points"]["both"]["all"]["accuracy_5px"]
+    if row := results.first("template matching"):
+        places.append(("template matching, told the piece", row, {"all": row["gap"]}))
+    figure, (axis,) = panels(1, 1, (7, 4.5))
+    for place, (name, timed, points) in enumerate(places):
+        found = points["all"]["accuracy_5px"]
         axis.errorbar(
             timed["p50_ms"],
             100 * found["value"],
@@ -72,11 +81,10 @@ def _pareto(results: Results) -> Figure | None:
             fmt="o",
             capsize=3,
             color=_colour(place),
-            label=f"{row['precision']} {row['backend']}",
+            label=name,
         )
-    axis.set(xscale="log", xlabel="whole predict, p50 ms", ylabel="within 5 px, %")
-    axis.legend(fontsize=8)
-    return figure
+    axis.set(xscale="log", xlabel="p50, ms", ylabel="within 5 px, %")
+    return _finished(figure)
 
 
 def _scaling(results: Results) -> Figure | None:
@@ -87,7 +95,7 @@ def _scaling(results: Results) -> Figure | None:
     figure, (left, right) = panels(1, 2, (9, 3.6))
     for place, threads in enumerate(sorted({row["threads"] for row in capacity["rows"]})):
         rows = [row for row in capacity["rows"] if row["threads"] == threads]
-        _line(left, rows, "callers", "per_second", place, f"{threads} threads an inference")
+        _line(left, rows, "callers", "per_second", place, f"threads: {threads}")
     left.set(xlabel="callers at once", ylabel="answers a second", ylim=(0, None))
     left.legend(fontsize=8)
     for place, name in enumerate(("p50_ms", "p99_ms")):
@@ -106,7 +114,7 @@ def _roofline(results: Results) -> Figure | None:
     rows = list(results.of("limit"))
     if not rows:
         return None
-    figure, (axis,) = panels(1, 1, (7, 4))
+    figure, (axis,) = panels(1, 1, (7, 4.5))
     for place, row in enumerate(rows):
         found, colour = row["int8"], _colour(place)
         layers: list[dict[str, Any]] = found["slowest"]
@@ -118,7 +126,18 @@ def _roofline(results: Results) -> Figure | None:
         )
         axis.axhline(found["peak_gmacs_per_s"], color=colour, linestyle="--", linewidth=1)
     axis.set(xscale="log", yscale="log", xlabel="MAC per byte touched", ylabel="GMAC/s")
-    axis.legend(fontsize=8, title="dashed: measured peak")
+    return _finished(figure, "dashed: measured peak")
+
+
+def _finished(figure: Figure, title: str = "") -> Figure:
+    """Plain numbers on logarithmic axes, and the legend below, where it hides nothing."""
+    (axis,) = figure.axes
+    for scale, ticks in ((axis.get_xscale(), axis.xaxis), (axis.get_yscale(), axis.yaxis)):
+        if scale == "log":
+            ticks.set_major_formatter(ScalarFormatter())
+            ticks.set_minor_formatter(NullFormatter())
+            ticks.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8, title=title)
     return figure
 
 
