@@ -7,6 +7,7 @@ are pixel-index: the centre of the top-left pixel is (0, 0), x grows to the righ
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
@@ -64,45 +65,45 @@ class Letterbox:
             size = f"{self.picture_width} x {self.picture_height}"
             raise ValueError(f"expected a picture of at least 1 x 1 pixels, got {size}")
 
-    @property
+    @cached_property
     def _width_limited(self) -> bool:
         return CANVAS_WIDTH * self.picture_height <= CANVAS_HEIGHT * self.picture_width
 
-    @property
+    @cached_property
     def shrinks(self) -> bool:
         """True when the picture is larger than the canvas allows (scale below 1)."""
         return self.picture_width > CANVAS_WIDTH or self.picture_height > CANVAS_HEIGHT
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Width of the scaled picture on the canvas, pixels."""
         if self._width_limited:
             return CANVAS_WIDTH
         return max(1, _round_half_up(self.picture_width * CANVAS_HEIGHT, self.picture_height))
 
-    @property
+    @cached_property
     def height(self) -> int:
         """Height of the scaled picture on the canvas, pixels."""
         if not self._width_limited:
             return CANVAS_HEIGHT
         return max(1, _round_half_up(self.picture_height * CANVAS_WIDTH, self.picture_width))
 
-    @property
+    @cached_property
     def left(self) -> int:
         """Columns of padding on the left."""
         return (CANVAS_WIDTH - self.width) // 2
 
-    @property
+    @cached_property
     def top(self) -> int:
         """Rows of padding above."""
         return (CANVAS_HEIGHT - self.height) // 2
 
-    @property
+    @cached_property
     def scale_x(self) -> float:
         """Canvas pixels per picture pixel along x, after rounding."""
         return self.width / self.picture_width
 
-    @property
+    @cached_property
     def scale_y(self) -> float:
         """Canvas pixels per picture pixel along y, after rounding."""
         return self.height / self.picture_height
@@ -137,10 +138,14 @@ class Letterbox:
         canvas[bottom:] = 0
         canvas[top:bottom, :left] = 0
         canvas[top:bottom, right:] = 0
-        interpolation = cv2.INTER_AREA if self.shrinks else cv2.INTER_LINEAR
-        scaled = cv2.resize(picture_bgr, (self.width, self.height), interpolation=interpolation)
-        # The added fourth channel is 255 throughout: the mask.
-        cv2.cvtColor(scaled, cv2.COLOR_BGR2RGBA, dst=canvas[top:bottom, left:right])
+        size, window = (self.width, self.height), canvas[top:bottom, left:right]
+        # The added fourth channel is 255 throughout: the mask. The smaller of the two gets it.
+        if self.shrinks:
+            scaled = cv2.resize(picture_bgr, size, interpolation=cv2.INTER_AREA)
+            cv2.cvtColor(scaled, cv2.COLOR_BGR2RGBA, dst=window)
+        else:
+            picture_rgba = cv2.cvtColor(picture_bgr, cv2.COLOR_BGR2RGBA)
+            cv2.resize(picture_rgba, size, dst=window, interpolation=cv2.INTER_LINEAR)
         return canvas
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -41,6 +42,7 @@ class View:
     height: int
 
     @classmethod
+    @lru_cache(maxsize=64)  # what follows from a size is worked out once
     def whole(cls, width: int, height: int) -> View:
         """All of a picture of that size, pixels."""
         return cls(width, height, 0, 0, width, height)
@@ -68,7 +70,7 @@ class View:
             )
         return cls(width, height, left, top, roi_width, roi_height)
 
-    @property
+    @cached_property
     def letterbox(self) -> Letterbox:
         """How the part is laid on the canvas."""
         return Letterbox(picture_width=self.width, picture_height=self.height)
@@ -96,7 +98,7 @@ class View:
 
 def size_warning(width: int, height: int) -> str | None:
     """What to say about a picture of that size, pixels, looked at whole; None for usual sizes."""
-    letterbox = Letterbox(picture_width=width, picture_height=height)
+    letterbox = View.whole(width, height).letterbox
     if min(letterbox.scale_x, letterbox.scale_y) >= _SMALL_SCALE:
         return None
     return (

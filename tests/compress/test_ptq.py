@@ -241,7 +241,7 @@ def _sabotaged(folder: Path) -> Path:
     saved = checkpoint.load(SHIPPED)
     weights = saved["model_state_dict"]
     for name in ("weight", "bias"):
-        weights[f"stem.0.norm.{name}"][0] *= 1e4
+        weights[f"stem.0.conv.{name}"][0] *= 1e4
     weights["stem.1.full.conv.weight"][:, 0] /= 1e4
     checkpoint.save(folder / "sabotaged.pth", saved)
     return folder / "sabotaged.pth"

@@ -57,7 +57,7 @@ def test_onnx_runtime_answers_as_the_quantisers_do(
         found = backend.infer(canvas)
         # Sums in another order may land on the neighbouring step of 127 or 255: of two peaks that
         # are as good as each other, and noise has many, either may win.
-        assert found.keypoints[:, 2] == pytest.approx(keypoints[0, :, 2].numpy(), abs=5e-3)
+        assert found.keypoints[:, 2] == pytest.approx(keypoints[0, :, 2].numpy(), abs=1.5e-2)
         same = [_is_as_good(joint[0, p], *found.keypoints[p, :2], keypoints[0, p]) for p in (0, 1)]
         if same[0]:
             assert found.angle == pytest.approx(angle[0].numpy(), abs=0.05)
