@@ -104,7 +104,7 @@ def test_a_loss_that_is_not_finite_is_named_with_its_place(
     state = trained(tmp_path)
     state.global_step, state.epoch = 4, 1
     with torch.no_grad():
-        state.model.head.out.bias[channel] = float("nan")
+        state.model.head.out.bias[4 * channel] = float("nan")  # one of its four cells
     message = refused(state, batches(1))
     assert message == (
         f"epoch 2, batch 2 (pictures 2 to 3 of the epoch): a loss is not finite: {named}"
