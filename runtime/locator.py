@@ -11,8 +11,6 @@ from functools import partial
 from types import TracebackType
 from typing import TypeVar
 
-import numpy as np
-
 from runtime.backends import engine
 from runtime.backends.base import Backend
 from runtime.bundle import Bundle, default_bundle_path
@@ -234,15 +232,18 @@ def locate(
     Raises BackendError when the answer holds numbers that are not finite, InputError for a
     display_width that is no width.
     """
-    if not (np.isfinite(raw.keypoints).all() and np.isfinite(raw.angle).all()):
+    # Python's floats: on so few numbers, numpy would take longer.
+    if not all(map(math.isfinite, (*raw.keypoints.ravel().tolist(), *raw.angle.tolist()))):
         raise BackendError("the network answered with numbers that are not finite")
     points_picture_xy = view.to_picture(raw.keypoints[:, :2])
     gap, slider = (
         # Engines approximate the sigmoid: it may pass 1 by a rounding error.
-        Keypoint(float(x), float(y), min(1.0, max(0.0, float(score))), max(0.0, float(rival)))
-        for (x, y), (score, rival) in zip(points_picture_xy, raw.keypoints[:, 2:], strict=True)
+        Keypoint(x, y, min(1.0, max(0.0, score)), max(0.0, rival))
+        for (x, y), (score, rival) in zip(
+            points_picture_xy.tolist(), raw.keypoints[:, 2:].tolist(), strict=True
+        )
     )
-    sine, cosine = (float(part) for part in raw.angle)
+    sine, cosine = raw.angle.tolist()
     angle_deg = math.degrees(math.atan2(sine, cosine))
     return Location(
         gap=gap,

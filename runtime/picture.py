@@ -27,6 +27,7 @@ PictureSource: TypeAlias = (
     str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Picture | Any
 )
 ChannelOrder: TypeAlias = Literal["bgr", "rgb"]
+_CHANNEL_ORDERS = get_args(ChannelOrder)
 
 _TO_BGR = {
     (1, "bgr"): cv2.COLOR_GRAY2BGR,
@@ -49,7 +50,7 @@ def load(source: PictureSource, channel_order: ChannelOrder = "bgr") -> Picture:
     Raises InputError, naming the source and the remedy, for anything else and for pictures of more
     than 64 MiB encoded, 64 megapixels or 16384 pixels a side.
     """
-    if channel_order not in get_args(ChannelOrder):
+    if channel_order not in _CHANNEL_ORDERS:
         raise InputError(f"unknown channel_order {channel_order!r}: expected 'bgr' or 'rgb'")
     if isinstance(source, np.ndarray):
         return _from_array(source, channel_order)
