@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
+from bench.cap import UNCAPPED
 from bench.results import Results, Row
 from train.figures import panels, save
 
@@ -41,7 +42,7 @@ def _latencies(results: Results) -> Figure | None:
     for place, row in enumerate(rows):
         options = row["options"]
         label = f"{options['precision']} {options['backend']}"
-        label += "" if row["cap"] == "none" else f", {row['cap']}"
+        label += "" if row["cap"] == UNCAPPED else f", {row['cap']}"
         times = np.sort(1e3 * np.array(row["times_s"]))
         shares = np.arange(1, len(times) + 1) / len(times)
         axis.step(times, shares, color=_colour(place), label=label, where="post")
@@ -60,7 +61,7 @@ def _pareto(results: Results) -> Figure | None:
             precision=row["precision"],
             backend=row["backend"],
             threads=2,
-            cap="none",
+            cap=UNCAPPED,
             width=None,
         )
     ]

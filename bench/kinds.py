@@ -56,7 +56,7 @@ def budget(pictures: int, validation_pictures: int, threads: int) -> dict[str, A
 def train_both(
     common: dict[str, Any], models: dict[str, dict[str, Any]], stop: StopFlag
 ) -> dict[str, dict[str, float]]:
-    """Kind -> its folded parameters, the pictures it saw, the seconds of its epoch, its figures.
+    """Kind -> its folded parameters, the pictures it saw, its figures.
 
     models: kind -> its section of the configuration.
     """
@@ -73,7 +73,6 @@ def train_both(
         found[kind] = {
             "parameters": parameters,
             "pictures": common["data"]["pictures_per_epoch"],
-            "seconds": epoch["seconds"],
             **{name: epoch[name] for name in SHOWN},
         }
     return found

@@ -24,7 +24,7 @@ from runtime import Bundle, Locator
 from runtime.bundle import default_bundle_path
 from runtime.geometry import Picture
 from runtime.targets import CAPPED, TWO_THREADS, target
-from train.synth import SynthOptions, render
+from train.synth import Sample, SynthOptions, render
 
 PICTURE_WIDTH, PICTURE_HEIGHT = 340, 190
 WARM_UP, REPEATS = 50, 500
@@ -41,11 +41,15 @@ class Latency:
     p99_ms: float
 
 
-def picture() -> Picture:
-    """The timed picture, uint8 BGR [190, 340, 3]."""
-    aspect = PICTURE_WIDTH / PICTURE_HEIGHT
-    options = SynthOptions(width_px=(PICTURE_WIDTH, PICTURE_WIDTH), aspect=(aspect, aspect))
-    return render(0, 1, options).picture
+def sample(width: int = PICTURE_WIDTH, height: int = PICTURE_HEIGHT) -> Sample:
+    """The generated picture of that size, pixels, with its truth."""
+    aspect = width / height
+    return render(0, 1, SynthOptions(width_px=(width, width), aspect=(aspect, aspect)))
+
+
+def picture(width: int = PICTURE_WIDTH, height: int = PICTURE_HEIGHT) -> Picture:
+    """The timed picture, uint8 BGR [height, width, 3]."""
+    return sample(width, height).picture
 
 
 def check_golden(locator: Locator, bundle: Bundle, precision: str) -> None:

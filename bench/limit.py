@@ -20,7 +20,8 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from bench.cap import add_cap, current_cap, start_anew_under
-from bench.subjects import canvas_of, picture
+from bench.latency import picture
+from bench.subjects import canvas_of
 from compress.layers import name_layers
 from runtime.backends.base import INPUT_NAME, INPUT_SHAPE
 from runtime.bundle import Bundle, default_bundle_path
@@ -35,7 +36,7 @@ SLOWEST = 10
 class Layer:
     """A convolution of the deployed graph.
 
-    macs: multiply-accumulates; bytes: of input, weights and output as the engine holds them.
+    macs: multiply-accumulates; bytes: of its input and its output as the engine holds them.
     ms: median by the engine's clock, what is fused into it included. precision: what it runs in.
     """
 
@@ -81,7 +82,7 @@ def _quantised(x: Any, low: float, high: float, levels: int) -> Any:
 
 
 def peak_gmacs_per_s(int8: bool, threads: int) -> float:
-    """Multiply-accumulates a second of the probe, in thousand millions; the best tenth counts."""
+    """Multiply-accumulates a second of the probe, in thousand millions (median)."""
     compiled = ov.Core().compile_model(probe_model(int8), "CPU", settings(threads))
     request = compiled.create_infer_request()
     request.get_input_tensor().data[:] = np.random.default_rng(1).random(

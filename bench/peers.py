@@ -18,7 +18,7 @@ CALIBRATION_PICTURES = 16
 def paper_models(folder: Path) -> tuple[Path, Path]:
     """The `paper` network in FP32 (ONNX) and INT8 (IR), its weights random.
 
-    Random weights take as long as any; for its accuracy see docs/network.md.
+    Random weights take as long as any; for its accuracy see `bench.kinds`.
     """
     torch.manual_seed(0)
     fp32 = deployed_onnx(fold(build_model(PaperConfig())), 1.0)

@@ -103,8 +103,8 @@ def _latencies(results: Results) -> str:
     )
 
 
-def _percentiles(row: Row) -> tuple[str, str, str]:
-    return tuple(f"{row[name]:.2f}" for name in ("p50_ms", "p95_ms", "p99_ms"))  # type: ignore[return-value]
+def _percentiles(row: Row) -> tuple[str, ...]:
+    return tuple(f"{row[name]:.2f}" for name in ("p50_ms", "p95_ms", "p99_ms"))
 
 
 def _parts(results: Results) -> str:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, cast
 import cv2
 import numpy as np
 
-from bench.latency import check_golden
+from bench.latency import check_golden, picture, sample
 from runtime import Bundle, Locator
 from runtime.backends import engine
 from runtime.geometry import Letterbox, Picture, RawResult, new_canvas
@@ -22,7 +22,7 @@ from runtime.locator import locate
 from runtime.picture import load
 from runtime.result import Location
 from runtime.view import View
-from train.synth import Sample, SynthOptions, render
+from train.synth import Sample
 
 Subject: TypeAlias = Callable[[], list[float]]
 SetUp: TypeAlias = tuple[Subject, dict[str, Any]]
@@ -113,26 +113,14 @@ def graph(model: str, threads: int) -> SetUp:
 
 def template() -> SetUp:
     """The classical way: the cut-out piece, whose place is given, sought along its row by edges."""
-    sample = generated(340, 190)
-    return lambda: list(match_template(sample)), {"engine": "opencv"}
+    puzzle = sample()
+    return lambda: list(match_template(puzzle)), {"engine": "opencv"}
 
 
 SUBJECTS: dict[str, Callable[..., SetUp]] = {
     made.__name__: made
     for made in (predict, infer, letterbox, answer, torch_eager, graph, template)
 }
-
-
-def picture(width: int = 340, height: int = 190) -> Picture:
-    """A generated picture of that size, uint8 BGR [H, W, 3]."""
-    return generated(width, height).picture
-
-
-def generated(width: int, height: int) -> Sample:
-    """A generated picture of that size with its truth."""
-    aspect = width / height
-    options = SynthOptions(width_px=(width, width), aspect=(aspect, aspect))
-    return render(0, 1, options)
 
 
 def match_template(sample: Sample) -> tuple[float, float]:

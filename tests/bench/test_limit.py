@@ -6,7 +6,8 @@ import pytest
 from openvino import opset13 as ops
 
 from bench import limit
-from bench.subjects import canvas_of, picture
+from bench.latency import picture
+from bench.subjects import canvas_of
 from compress.layers import name_layers
 from runtime.backends.base import INPUT_SHAPE
 from runtime.bundle import Bundle, default_bundle_path
