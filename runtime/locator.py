@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -20,7 +19,8 @@ from runtime.errors import BackendError, InputError
 from runtime.geometry import Picture, RawResult, new_canvas
 from runtime.manifest import Thresholds
 from runtime.picture import ChannelOrder, PictureSource, load
-from runtime.pipeline import IN_FLIGHT, in_order
+from runtime.pipeline import in_order
+from runtime.pool import Pool
 from runtime.result import Keypoint, Location
 from runtime.trust import doubts
 from runtime.view import PictureSizeWarning, Roi, View, size_warning
@@ -63,7 +63,7 @@ class Locator:
         self._backend: Backend = engine(chosen.backend).load(
             opened.read(artefact), artefact.format, chosen.device, threads or default_threads()
         )
-        self._local = threading.local()
+        self._canvases: Pool[Picture] = Pool()
         self._process = os.getpid()
         self._again = partial(
             type(self), precision, device=device, backend=backend, bundle=bundle, threads=threads
@@ -94,10 +94,7 @@ class Locator:
         for a roi that does not lie within it, BackendError after `close` and in a process that was
         forked after this Locator was made.
         """
-        self._check_process()
-        canvas = self._own_canvas()
-        view = _draw(picture, roi, channel_order, canvas)
-        return self._answer(canvas, view, display_width)
+        return self._begun(picture, roi, channel_order, display_width)()
 
     def predict_batch(
         self,
@@ -130,18 +127,31 @@ class Locator:
         InputError instead of raising it, so that one bad picture does not end the stream. Raises
         BackendError as `predict` does, and what `pictures` itself raises, each in its turn.
         """
-        canvases = [new_canvas() for _ in range(IN_FLIGHT)]
 
-        def start(picture: PictureSource, place: int) -> Callable[[], Location | InputError]:
-            self._check_process()
-            canvas = canvases[place]
+        def start(picture: PictureSource) -> Callable[[], Location | InputError]:
             try:
-                view = _draw(picture, roi, channel_order, canvas)
+                return self._begun(picture, roi, channel_order, display_width)
             except InputError as error:
                 return partial(_same, error)
-            return partial(self._answer, canvas, view, display_width)
 
         return in_order(start, pictures)
+
+    def _begun(
+        self,
+        picture: PictureSource,
+        roi: Roi | None,
+        channel_order: ChannelOrder,
+        display_width: float | None,
+    ) -> Callable[[], Location]:
+        """Draw a picture for the network; what is returned, called once, gives the answer."""
+        self._check_process()
+        canvas = self._canvases.take(new_canvas)
+        try:
+            view = _draw(picture, roi, channel_order, canvas)
+        except InputError:
+            self._canvases.give(canvas)
+            raise
+        return partial(self._answer, canvas, view, display_width)
 
     def _check_process(self) -> None:
         if os.getpid() != self._process:
@@ -151,14 +161,11 @@ class Locator:
             )
 
     def _answer(self, canvas: Picture, view: View, display_width: float | None) -> Location:
-        return locate(self._backend.infer(canvas), view, self._thresholds, display_width)
-
-    def _own_canvas(self) -> Picture:
-        """A canvas to draw on, one a thread: a fresh one for every picture would cost time."""
-        canvas: Picture | None = getattr(self._local, "canvas", None)
-        if canvas is None:
-            canvas = self._local.canvas = new_canvas()
-        return canvas
+        try:
+            raw = self._backend.infer(canvas)
+        finally:
+            self._canvases.give(canvas)
+        return locate(raw, view, self._thresholds, display_width)
 
     def explain(self) -> Choice:
         """Which backends were considered, which one serves and why not the others; str() reads."""
@@ -190,7 +197,7 @@ class Locator:
     def close(self) -> None:
         """Free the network. `predict` raises BackendError afterwards; closing twice is fine."""
         self._backend.close()
-        self._local = threading.local()
+        self._canvases = Pool()
 
     def __enter__(self) -> Locator:
         return self
@@ -215,7 +222,7 @@ def _draw(
     pixels = load(picture, channel_order)
     view = View.of(pixels, roi)
     if roi is None and (text := size_warning(view.picture_width, view.picture_height)):
-        warnings.warn(text, PictureSizeWarning, stacklevel=3)
+        warnings.warn(text, PictureSizeWarning, stacklevel=4)
     view.render(pixels, canvas)
     return view
 

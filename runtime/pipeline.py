@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -17,13 +16,12 @@ _Result = TypeVar("_Result")
 
 
 def in_order(
-    start: Callable[[_Item, int], Callable[[], _Result]], items: Iterable[_Item]
+    start: Callable[[_Item], Callable[[], _Result]], items: Iterable[_Item]
 ) -> Iterator[_Result]:
     """Yield a result for each item, in order, with at most IN_FLIGHT of them under way.
 
-    start: called in the caller's thread with an item and the number, below IN_FLIGHT, of a place
-        that no item under way has; what it returns is called in another thread and gives the
-        result.
+    start: called in the caller's thread with an item; what it returns is called in another thread
+        and gives the result.
     An exception, be it from `items`, from `start` or from what that returned, is raised when its
     turn has come, after the results of all earlier items.
     """
@@ -32,9 +30,9 @@ def in_order(
     waiting: deque[Future[_Result]] = deque()
     source = iter(items)
     with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="locator") as pool:
-        for number in count():
+        while True:
             try:
-                waiting.append(pool.submit(start(next(source), number % IN_FLIGHT)))
+                waiting.append(pool.submit(start(next(source))))
             except StopIteration:
                 break
             except Exception as error:  # noqa: BLE001 - raised below, in its turn

@@ -17,7 +17,7 @@ class Backend(Protocol):
     """One loaded network. Several threads may call `infer` at once."""
 
     def infer(self, canvas: Picture) -> RawResult:
-        """Run the network on a canvas, uint8 [256, 512, 4] (R, G, B, mask).
+        """Run the network on a canvas, uint8 [256, 512, 4] (R, G, B, mask), C-contiguous, writable.
 
         The result owns its arrays. Raises BackendError when the engine fails.
         """

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-import threading
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from runtime.bundle import sha256_of
 from runtime.cache import Entry
 from runtime.errors import BackendError, BackendUnavailable
 from runtime.geometry import Picture, RawResult
+from runtime.pool import Pool
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -131,36 +131,37 @@ def _reason(error: Exception) -> str:
 
 
 class OpenVinoBackend:
-    """A compiled network, with an infer request of its own for every thread.
+    """A compiled network, with as many infer requests as were ever at work at once.
 
-    A shared request would silently hand one thread another's answer.
+    A shared request would silently hand one thread another's answer; one for every thread would
+    grow with threads that come and go.
     """
 
     def __init__(self, compiled: ov.CompiledModel, device: str, threads: int) -> None:
+        import openvino
+
         self._compiled: ov.CompiledModel | None = compiled
         self._device = device
         self._threads = threads
-        self._local = threading.local()
+        self._requests: Pool[ov.InferRequest] = Pool()
+        self._shared = partial(openvino.Tensor, shared_memory=True)
 
     def infer(self, canvas: Picture) -> RawResult:
         """See `Backend.infer`."""
+        compiled, requests = self._compiled, self._requests  # another thread may call `close`
+        if compiled is None:
+            raise BackendError("this backend is closed: create a new Locator")
         try:
-            request = self._request()
-            # Copied in and out: shared memory would be overwritten by the next call.
-            request.get_tensor(INPUT_NAME).data[0] = canvas
+            request = requests.take(compiled.create_infer_request)
+            # Read where it lies; answers are copied, as the next call writes over them.
+            request.set_tensor(INPUT_NAME, self._shared(canvas[None]))
             request.infer()
             keypoints, angle = (request.get_tensor(name).data[0] for name in ("keypoints", "angle"))
-            return RawResult(keypoints.copy(), angle.copy())
+            answer = RawResult(keypoints.copy(), angle.copy())
         except RuntimeError as error:
             raise BackendError(f"openvino failed: {_reason(error)}") from error
-
-    def _request(self) -> ov.InferRequest:
-        request: ov.InferRequest | None = getattr(self._local, "request", None)
-        if request is None:
-            if self._compiled is None:
-                raise BackendError("this backend is closed: create a new Locator")
-            request = self._local.request = self._compiled.create_infer_request()
-        return request
+        requests.give(request)
+        return answer
 
     def describe(self) -> dict[str, str | int]:
         """See `Backend.describe`."""
@@ -181,4 +182,4 @@ class OpenVinoBackend:
     def close(self) -> None:
         """See `Backend.close`."""
         self._compiled = None
-        self._local = threading.local()
+        self._requests = Pool()

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from runtime import BackendError, InputError, Location, Locator
-from runtime.geometry import RawResult
-from runtime.pipeline import IN_FLIGHT, in_order
+from runtime.geometry import RawResult, new_canvas
+from runtime.pipeline import IN_FLIGHT
 from tests.runtime.conftest import puzzle
 
 
@@ -63,6 +63,27 @@ def test_a_picture_keeps_its_canvas_until_it_is_answered(locator, pictures, monk
 
     monkeypatch.setattr(locator._backend, "infer", slow)
     assert locator.predict_batch(pictures) == serial
+
+
+def test_threads_that_come_and_go_share_what_is_there(shared_bundle, pictures, monkeypatch):
+    made = []
+    monkeypatch.setattr("runtime.locator.new_canvas", lambda: made.append("canvas") or new_canvas())
+    with Locator(backend="openvino", bundle=shared_bundle, threads=1) as locator:
+        network = locator._backend._compiled
+
+        class Counted:
+            def create_infer_request(self):
+                made.append("request")
+                return network.create_infer_request()
+
+        monkeypatch.setattr(locator._backend, "_compiled", Counted())
+        for picture in pictures[:9]:
+            with ThreadPoolExecutor(1) as pool:
+                assert pool.submit(locator.predict, picture).result().gap.score > 0
+        assert made == ["canvas", "request"]
+        for _ in range(5):
+            assert len(locator.predict_batch([*pictures[:9], b"no picture"])) == 10
+        assert max(made.count("canvas"), made.count("request")) <= IN_FLIGHT
 
 
 def test_options_reach_every_picture_of_a_stream(locator):
@@ -164,22 +185,3 @@ def test_large_pictures_are_warned_of_in_streams_too(locator):
         warnings.simplefilter("always")
         locator.predict_batch([large, large])
     assert len(caught) == 2
-
-
-def test_places_are_never_shared_by_items_under_way():
-    free = [True] * IN_FLIGHT
-    lock = threading.Lock()
-
-    def start(item: int, place: int):
-        with lock:
-            assert free[place]
-            free[place] = False
-
-        def finish() -> int:
-            with lock:
-                free[place] = True
-            return item
-
-        return finish
-
-    assert list(in_order(start, range(200))) == list(range(200))
