@@ -61,9 +61,19 @@ def record(benchmark: Any) -> Record:
         source = iter(times_s)
         benchmark.pedantic(lambda: CLOCK.advance(next(source)), rounds=len(times_s))
         p50, p95, p99 = (1e3 * float(p) for p in np.percentile(times_s, [50, 95, 99]))
-        benchmark.extra_info.update(facts | {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99})
+        percentiles = {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99}
+        benchmark.extra_info.update(facts | percentiles | {"noise": noise(times_s)})
 
     return replay
+
+
+def noise(times_s: Sequence[float]) -> float:
+    """How far the medians of five stretches of a run lie from its own, at most; a share of it."""
+    whole = statistics.median(times_s)
+    if whole == 0:  # what cannot run took no time
+        return 0.0
+    stretches = [part for part in np.array_split(times_s, 5) if len(part)]
+    return max(abs(float(np.median(part)) / whole - 1) for part in stretches)
 
 
 @pytest.fixture

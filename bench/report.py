@@ -5,6 +5,7 @@
     python -m bench.report results.json --check         exit code 1 where a target is missed
     python -m bench.report results.json --compare OLD.json
                                                         medians as ratios, and which got slower
+                                                        by more than noise (bench.versus sees less)
 
 A target of a machine that this is not is `unknown`: neither met nor missed.
 """
@@ -23,7 +24,8 @@ from bench.results import Judged, Results, ResultsError, Row
 
 DOCS = Path(__file__).parents[1] / "docs"
 KINDS = "kinds.json"  # in docs/, by bench.kinds
-# A median of one run differs by this much from that of another on the same idle machine.
+# A median of one run differs by this much from that of another on the same idle machine; what each
+# of them wandered by itself comes on top.
 NOISE = 0.10
 README_MARKS = "<!-- bench: from docs/benchmarks.json -->", "<!-- bench: end -->"
 
@@ -310,24 +312,20 @@ def into_readme(text: str, results: Results) -> str:
 
 def compared(new: Results, old: Results) -> tuple[str, list[str]]:
     """Medians of the benchmarks that both runs hold, and the names of those that got slower."""
-    before = {row["name"]: row["p50_ms"] for row in old.rows if row["p50_ms"]}
+    known = {row["name"]: row for row in old.rows if row["p50_ms"]}
     rows, slower = [], []
     for row in new.rows:
-        if not (row["p50_ms"] and row["name"] in before):
+        name, before = row["name"], known.get(row["name"])
+        if before is None or not row["p50_ms"]:
             continue
-        ratio = row["p50_ms"] / before[row["name"]]
-        verdict = "slower" if ratio > 1 + NOISE else "faster" if ratio < 1 - NOISE else ""
-        slower += [row["name"]] * (verdict == "slower")
-        rows.append(
-            (
-                row["name"],
-                f"{before[row['name']]:.2f}",
-                f"{row['p50_ms']:.2f}",
-                f"{ratio:.2f}",
-                verdict,
-            )
-        )
-    return _table(("benchmark", "old p50 ms", "new p50 ms", "ratio", ""), rows), slower
+        ratio = row["p50_ms"] / before["p50_ms"]
+        bound = 1 + NOISE + before.get("noise", 0.0) + row.get("noise", 0.0)
+        verdict = "slower" if ratio > bound else "faster" if ratio < 1 / bound else ""
+        slower += [name] * (verdict == "slower")
+        figures = (f"{value:.2f}" for value in (before["p50_ms"], row["p50_ms"], ratio, bound))
+        rows.append((name, *figures, verdict))
+    heads = ("benchmark", "old p50 ms", "new p50 ms", "ratio", "noise up to", "")
+    return _table(heads, rows), slower
 
 
 def _run(given: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ def test_engine(timed: Record, bundle: str, cap: str) -> None:
 @pytest.mark.parametrize("cap", [pytest.param(UNCAPPED, marks=quick), AVX2_VNNI])
 def test_speedup(record: Record, bundle: str, cap: str) -> None:
     """INT8 and FP32 in turn; the times are INT8's."""
-    options = {"bundle": bundle, "backend": "openvino", "threads": 2}
+    options: dict[str, Any] = {"bundle": bundle, "backend": "openvino", "threads": 2}
     with (
         Worker("predict", cap, precision="int8", **options) as int8,
         Worker("predict", cap, precision="fp32", **options) as fp32,

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from bench.cap import UNCAPPED, environment
@@ -31,18 +32,22 @@ class Worker:
 
     subject: a name in `bench.subjects.SUBJECTS`; options: its arguments.
     cap: newest instructions that engines may use, such as `avx2-vnni`.
+    checkout: folder of the project whose code runs; this one when None.
 
     answer: what every timed call has to answer; facts: how it runs.
     Raises WorkerError where it cannot be set up.
     """
 
-    def __init__(self, subject: str, cap: str = UNCAPPED, **options: Any) -> None:
+    def __init__(
+        self, subject: str, cap: str = UNCAPPED, checkout: Path | None = None, **options: Any
+    ) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.worker", subject, json.dumps(options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env=environment(cap),
+            cwd=checkout,  # where `-m` looks first
         )
         ready = self._read()
         self.answer: list[float] = ready["answer"]

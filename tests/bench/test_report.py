@@ -161,14 +161,15 @@ def test_a_slower_run_is_told_from_noise(plugin_json, tmp_path, capsys):
     document = json.loads(plugin_json.read_text())
     slower = copy.deepcopy(document)
     for one in slower["benchmarks"]:
-        one["extra_info"]["p50_ms"] *= {"int8": 1.05, "fp32": 1.5, "wide": 0.5}.get(one["name"], 1)
+        one["extra_info"]["p50_ms"] *= {"int8": 1.2, "fp32": 1.5, "wide": 0.5}.get(one["name"], 1)
+        one["extra_info"]["noise"] = 0.15 if one["name"] == "int8" else 0.0
     new = tmp_path / "new.json"
     new.write_text(json.dumps(slower))
     assert report.main([str(new), "--compare", str(plugin_json)]) == 1
     out = capsys.readouterr().out
-    assert "| fp32 | 12.00 | 18.00 | 1.50 | slower |" in out
-    assert "| wide | 40.00 | 20.00 | 0.50 | faster |" in out
-    assert "| int8 | 4.00 | 4.20 | 1.05 |  |" in out
+    assert "| fp32 | 12.00 | 18.00 | 1.50 | 1.10 | slower |" in out
+    assert "| wide | 40.00 | 20.00 | 0.50 | 1.10 | faster |" in out
+    assert "| int8 | 4.00 | 4.80 | 1.20 | 1.25 |  |" in out
     assert report.main([str(plugin_json), "--compare", str(plugin_json)]) == 0
     slower["machine_info"]["processor"] = "Another CPU"
     new.write_text(json.dumps(slower))
