@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from bench.cap import UNCAPPED
 from bench.results import Results, Row
 from train.figures import panels, save
 
+FRONTIER_FIGURE = "frontier.png"
 _COLOURS = seaborn.color_palette("colorblind")
 
 
@@ -104,6 +105,22 @@ def _scaling(results: Results) -> Figure | None:
     right.set(xlabel="share of capacity", ylabel="arrival to answer, ms", ylim=(0, None))
     right.legend(fontsize=8)
     return figure
+
+
+def draw_frontier(candidates: Mapping[str, Row], folder: Path) -> None:
+    """What was learned on one budget against the capped INT8 time; untrained ones on the axis."""
+    figure, (axis,) = panels(1, 1, (7, 4.5))
+    for place, (name, row) in enumerate(candidates.items()):
+        if "int8_avx2-vnni_ms" not in row:
+            continue
+        points = [row[f"val_acc_5px_{point}"] for point in ("gap", "slider") if "val_mae" in row]
+        share = 100 * sum(points) / 2 if points else 0.0
+        marker = "o" if points else "|"
+        axis.plot(
+            row["int8_avx2-vnni_ms"], share, marker, color=_colour(place), label=name, clip_on=False
+        )
+    axis.set(xlabel="engine, INT8 capped to AVX2-VNNI, ms", ylabel="within 5 px, %", ylim=(0, None))
+    save(_finished(figure, "on the axis: not trained"), folder / FRONTIER_FIGURE)
 
 
 def _line(axis: Axes, rows: Sequence[Row], x: str, y: str, place: int, label: str) -> None:

@@ -20,10 +20,11 @@ from pathlib import Path
 
 from bench import charts
 from bench.cap import AVX2_VNNI, UNCAPPED
+from bench.charts import FRONTIER_FIGURE
 from bench.results import Judged, Results, ResultsError, Row
 
 DOCS = Path(__file__).parents[1] / "docs"
-KINDS = "kinds.json"  # in docs/, by bench.kinds
+FRONTIER = "frontier.json"  # in docs/, by bench.frontier
 # A median of one run differs by this much from that of another on the same idle machine; what each
 # of them wandered by itself comes on top.
 NOISE = 0.10
@@ -60,7 +61,7 @@ def markdown(results: Results, figures: Iterable[str] = ()) -> str:
         "## The same work by others\n\nFrom a canvas to two points, two threads, in turn within "
         "one run; no cap, which ONNX Runtime and torch do not obey. The paper network has random "
         "weights here.\n\n" + _peers(results),
-        *_kinds(),
+        *_frontier(),
         "## Accuracy\n\n" + _accuracy(results),
         "## Under load\n\n" + _load(results),
         "## The limit\n\n" + _limit(results),
@@ -151,27 +152,38 @@ def _peers(results: Results) -> str:
     )
 
 
-def _kinds() -> list[str]:
-    """What `bench.kinds` found, if it has been run."""
-    path = DOCS / KINDS
+def _frontier() -> list[str]:
+    """What `bench.frontier` found, if it has been run."""
+    path = DOCS / FRONTIER
     if not path.exists():
         return []
-    kinds = json.loads(path.read_text("utf-8"))["kinds"]
+    candidates = json.loads(path.read_text("utf-8"))["candidates"]
     rows = [
-        (
-            kind,
-            f"{found['parameters'] / 1e6:.2f} M",
-            f"{found['pictures']:,}",
-            f"{found['val_mae']:.1f}",
-            *(f"{found[name]:.1%}" for name in ("val_acc_5px_gap", "val_acc_5px_slider")),
-        )
-        for kind, found in kinds.items()
+        (name, *(show.format(row[key]) if key in row else "" for key, show in _FRONTIER.values()))
+        for name, row in candidates.items()
     ]
-    heads = ("kind", "parameters", "pictures", "MAE px", "gap @5px", "piece @5px")
     return [
-        "## Both kinds on one budget\n\nBy `python -m bench.kinds`: the same few pictures in the "
-        "same order, half-size canvases, from random weights.\n\n" + _table(heads, rows)
+        "## Which network\n\nBy `python -m bench.frontier`. Times are of the engine alone with "
+        "random weights, two threads. Accuracy is what so many pictures teach from random weights, "
+        "the same ones in the same order on canvases of half the size: it compares candidates and "
+        "says nothing about the shipped weights.\n\n" + _table(("candidate", *_FRONTIER), rows),
+        f"![candidates](figures/{FRONTIER_FIGURE})",
     ]
+
+
+# Head of a column -> a candidate's figure and how it is shown; empty where it was not measured.
+_FRONTIER = {
+    "parameters": ("parameters", "{:,}"),
+    "MAC": ("macs", "{:,}"),
+    "INT8 capped ms": ("int8_avx2-vnni_ms", "{:.2f}"),
+    "times shipped": ("times_reference_avx2-vnni", "{:.2f}"),
+    "INT8 ms": ("int8_none_ms", "{:.2f}"),
+    "FP32 ms": ("fp32_none_ms", "{:.2f}"),
+    "pictures": ("pictures", "{:,}"),
+    "gap @5px": ("val_acc_5px_gap", "{:.1%}"),
+    "piece @5px": ("val_acc_5px_slider", "{:.1%}"),
+    "both @10px": ("val_acc_10px", "{:.1%}"),
+}
 
 
 def _accuracy(results: Results) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from bench.conftest import Record
-from bench.peers import paper_models
+from bench.peers import untrained
 from bench.worker import Worker, WorkerError, in_turn
+from train.config import PaperConfig
 
 OURS = "int8-openvino"
 TURNS, CALLS = 10, 12
@@ -22,7 +23,7 @@ def peers(
     bundle: str, shipped_checkpoint: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Any]]:
     """Name -> a worker and its times, or why it cannot run."""
-    paper_fp32, paper_int8 = paper_models(tmp_path_factory.mktemp("paper"))
+    paper = untrained(PaperConfig(), tmp_path_factory.mktemp("paper"))
     ours = {"bundle": bundle, "threads": 2}
     subjects: dict[str, tuple[str, dict[str, Any]]] = {
         OURS: ("infer", {**ours, "precision": "int8", "backend": "openvino"}),
@@ -30,8 +31,8 @@ def peers(
         "int8-onnxruntime": ("infer", {**ours, "precision": "int8", "backend": "onnxruntime"}),
         "fp32-onnxruntime": ("infer", {**ours, "precision": "fp32", "backend": "onnxruntime"}),
         "fp32-torch": ("torch_eager", {**ours, "checkpoint": shipped_checkpoint}),
-        "paper-fp32-openvino": ("graph", {"model": str(paper_fp32), "threads": 2}),
-        "paper-int8-openvino": ("graph", {"model": str(paper_int8), "threads": 2}),
+        "paper-fp32-openvino": ("graph", {"model": str(paper.fp32), "threads": 2}),
+        "paper-int8-openvino": ("graph", {"model": str(paper.int8), "threads": 2}),
         "template-opencv": ("template", {}),
     }
     found: dict[str, Any] = {}
