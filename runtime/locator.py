@@ -19,7 +19,7 @@ from runtime.errors import BackendError, InputError
 from runtime.geometry import Picture, RawResult, new_canvas
 from runtime.manifest import Thresholds
 from runtime.picture import ChannelOrder, PictureSource, load
-from runtime.pipeline import in_order
+from runtime.pipeline import Workers, in_order
 from runtime.pool import Pool
 from runtime.result import Keypoint, Location
 from runtime.trust import doubts
@@ -64,6 +64,7 @@ class Locator:
             opened.read(artefact), artefact.format, chosen.device, threads or default_threads()
         )
         self._canvases: Pool[Picture] = Pool()
+        self._workers = Workers()
         self._process = os.getpid()
         self._again = partial(
             type(self), precision, device=device, backend=backend, bundle=bundle, threads=threads
@@ -134,7 +135,7 @@ class Locator:
             except InputError as error:
                 return partial(_same, error)
 
-        return in_order(start, pictures)
+        return in_order(start, pictures, self._workers)
 
     def _begun(
         self,
@@ -196,6 +197,7 @@ class Locator:
 
     def close(self) -> None:
         """Free the network. `predict` raises BackendError afterwards; closing twice is fine."""
+        self._workers.close()
         self._backend.close()
         self._canvases = Pool()
 

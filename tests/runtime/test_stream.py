@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import random
 import threading
 import time
@@ -163,12 +164,27 @@ def test_a_failing_engine_ends_the_stream_in_its_turn(locator, pictures):
         list(stream)
 
 
-def test_an_abandoned_stream_leaves_no_thread_behind(locator, pictures):
+def test_streams_share_threads_that_end_with_the_locator(shared_bundle, pictures):
     before = threading.active_count()
-    stream = locator.stream(pictures)
-    next(stream)
-    stream.close()
+    with Locator(bundle=shared_bundle, threads=1) as locator:
+        for _ in range(5):
+            stream = locator.stream(pictures)
+            next(stream)
+            stream.close()  # abandoned half way
+            assert threading.active_count() <= before + IN_FLIGHT
     assert threading.active_count() == before
+
+
+def test_threads_end_with_a_locator_that_nobody_closed(shared_bundle, pictures):
+    before = threading.active_count()
+    locator = Locator(bundle=shared_bundle, threads=1)
+    assert len(locator.predict_batch(pictures)) == len(pictures)
+    del locator
+    gc.collect()
+    give_up = time.monotonic() + 30
+    while threading.active_count() > before:
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
 
 
 def test_streams_side_by_side_do_not_mix(locator, pictures):
