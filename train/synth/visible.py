@@ -34,7 +34,8 @@ def stands_out(
         picture, bare: u8 [H, W, 3], with and without the object, all else equal.
         outline: f64 [N, 2], picture pixels.
         noise_sigma: of the noise in both, grey levels.
-        share: 0..1, of what is enough otherwise.
+        share: 0..1, of the grey levels and of the contour that are enough otherwise. The texture
+            must be outdone all the same.
     """
     change, spread = _mean_change(picture, bare, outline)
     disguise = min(0.4 * spread, 22.0) + 0.5 * noise_sigma
@@ -53,7 +54,7 @@ def contour_share(picture: Picture, bare: Picture, outline: Outline, share: floa
     if inside.sum() < _POINTS // 8:
         return 1.0
     texture = np.mean([_steps(bare, points, normals, o)[0] for o in _AROUND_PX], axis=0)
-    seen = step > share * (_TEXTURE_FACTOR * texture + _STEP_LEVELS)
+    seen = step > _TEXTURE_FACTOR * texture + share * _STEP_LEVELS
     return float(seen[inside].mean())
 
 

@@ -66,6 +66,13 @@ def test_a_change_below_the_steps_of_the_texture_is_faint():
     assert contour_share(picture, bare, SQUARE, share=0.5) == 1.0
 
 
+def test_what_is_meant_to_be_faint_must_outdo_the_texture_too():
+    bare, picture = leaves(1), leaves(1)
+    picture[BOX] = cv2.add(picture[BOX], (12.0, 12.0, 12.0, 0.0))
+    assert contour_share(picture, bare, SQUARE, share=0.6) < 0.1
+    assert not stands_out(picture, bare, SQUARE, 0.0, share=0.6)
+
+
 def test_an_outline_outside_the_picture_is_left_to_its_pixels():
     assert contour_share(flat(9), flat(9), SQUARE + 500.0) == 1.0
 
