@@ -22,13 +22,15 @@ from bench import charts
 from bench.cap import AVX2_VNNI, UNCAPPED
 from bench.charts import FRONTIER_FIGURE
 from bench.results import Judged, Results, ResultsError, Row
+from train.readme import ReadmeError, with_part
+from train.report import markdown_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 FRONTIER = "frontier.json"  # in docs/, by bench.frontier
 # A median of one run differs by this much from that of another on the same idle machine; what each
 # of them wandered by itself comes on top.
 NOISE = 0.10
-README_MARKS = "<!-- bench: from docs/benchmarks.json -->", "<!-- bench: end -->"
+README_PART = "bench"
 
 
 def write(results: Results, folder: Path) -> Path:
@@ -51,7 +53,7 @@ def markdown(results: Results, figures: Iterable[str] = ()) -> str:
         "busy one, gives other figures; ratios carry further than milliseconds.",
         _machine(results),
         "## Targets\n\n"
-        + _table(
+        + markdown_table(
             ("target", "on", "precision", "must be", "aim", "found", ""),
             [_target_row(one) for one in results.judged()],
         ),
@@ -91,7 +93,7 @@ def _target_row(one: Judged) -> tuple[str, ...]:
 
 def _latencies(results: Results) -> str:
     rows = [row for row in results.of("predict") if "width" not in row["options"]]
-    return _table(
+    return markdown_table(
         ("precision", "engine", "threads", "cap", "p50 ms", "p95 ms", "p99 ms"),
         [
             (
@@ -117,7 +119,7 @@ def _parts(results: Results) -> str:
         for subject, name in names.items()
         for row in results.of(subject)
     ]
-    text = _table(("part", "cap", "p50 ms", "p95 ms", "p99 ms"), rows)
+    text = markdown_table(("part", "cap", "p50 ms", "p95 ms", "p99 ms"), rows)
     if overhead := results.first("overhead"):
         text += f"\n\n`predict` beyond the engine's call: {overhead['beyond_engine_ms']:.2f} ms."
     kernels = {row["cap"]: row["facts"].get("kernels") for row in results.of("infer")}
@@ -131,7 +133,7 @@ def _parts(results: Results) -> str:
 
 def _sizes(results: Results) -> str:
     rows = [row for row in results.of("predict") if "width" in row["options"]]
-    return _table(
+    return markdown_table(
         ("picture", "p50 ms", "p95 ms", "p99 ms"),
         [
             (f"{row['options']['width']}×{row['options']['height']}", *_percentiles(row))
@@ -141,7 +143,7 @@ def _sizes(results: Results) -> str:
 
 
 def _peers(results: Results) -> str:
-    return _table(
+    return markdown_table(
         ("", "p50 ms", "p95 ms", "p99 ms", "times ours"),
         [
             (row["peer"], "", "", "", f"cannot run: {row['cannot_run']}")
@@ -166,7 +168,8 @@ def _frontier() -> list[str]:
         "## Which network\n\nBy `python -m bench.frontier`. Times are of the engine alone with "
         "random weights, two threads. Accuracy is what so many pictures teach from random weights, "
         "the same ones in the same order on canvases of half the size: it compares candidates and "
-        "says nothing about the shipped weights.\n\n" + _table(("candidate", *_FRONTIER), rows),
+        "says nothing about the shipped weights.\n\n"
+        + markdown_table(("candidate", *_FRONTIER), rows),
         f"![candidates](figures/{FRONTIER_FIGURE})",
     ]
 
@@ -196,7 +199,7 @@ def _accuracy(results: Results) -> str:
         rows.append(("told where the piece is", "template matching", "gap", *_errors(row["gap"])))
     first = results.first("accuracy")
     about = f"{first['pictures']} pictures of `{first['testset']}`, " if first else ""
-    return f"{about}95 % bootstrap intervals; refused answers are misses.\n\n" + _table(
+    return f"{about}95 % bootstrap intervals; refused answers are misses.\n\n" + markdown_table(
         ("precision", "engine", "point", "MAE px", "@1px", "@3px", "@5px"), rows
     )
 
@@ -214,14 +217,14 @@ def _load(results: Results) -> str:
     parts = []
     if row := results.first("capacity"):
         parts.append(
-            _table(
+            markdown_table(
                 ("threads", "callers", "answers/s", "p50 ms", "p99 ms"),
                 [_load_row(each, "threads", "callers") for each in row["rows"]],
             )
         )
     if row := results.first("loaded"):
         parts.append(
-            _table(
+            markdown_table(
                 ("share of capacity", "requests/s", "p50 ms", "p99 ms"),
                 [_load_row(each, "share") for each in row["rows"]],
             )
@@ -261,7 +264,7 @@ def _limit(results: Results) -> str:
         slowest = row["int8"]["slowest"]
         parts.append(
             f"The ten slowest convolutions in INT8, cap {row['cap']}:\n\n"
-            + _table(
+            + markdown_table(
                 ("layer", "ms", "MMAC", "GMAC/s"),
                 [
                     (
@@ -275,12 +278,7 @@ def _limit(results: Results) -> str:
             )
         )
     heads = ("precision", "cap", "GMAC", "MiB touched", "ms", "GMAC/s", "peak GMAC/s", "of peak")
-    return "\n\n".join([_table(heads, rows), *parts])
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n\n".join([markdown_table(heads, rows), *parts])
 
 
 def readme_table(results: Results) -> str:
@@ -293,7 +291,7 @@ def readme_table(results: Results) -> str:
             figures = [f"{row[f'{p}_ms']:.2f}" for row in found if row for p in ("p50", "p95")]
             rows.append((name, *figures))
     heads = ("whole `predict`, 340×190, two threads", "INT8 p50 ms", "p95", "FP32 p50 ms", "p95")
-    lines = [README_MARKS[0], _table(heads, rows)]
+    lines = [markdown_table(heads, rows)]
     times = [
         f"{row['times_ours']:.1f} times as fast as {name}"
         for peer, name in _QUOTED.items()
@@ -301,7 +299,7 @@ def readme_table(results: Results) -> str:
     ]
     if times:
         lines.append(f"From canvas to points, uncapped, in the same run: {', '.join(times)}.")
-    return "\n\n".join(lines) + f"\n\n{README_MARKS[1]}"
+    return "\n\n".join(lines)
 
 
 # Peers that the README names.
@@ -311,15 +309,6 @@ _QUOTED = {
     "fp32-torch": "torch's FP32",
     "paper-int8-openvino": "the paper's kind of network in INT8",
 }
-
-
-def into_readme(text: str, results: Results) -> str:
-    """The README's text with the table between the marks replaced."""
-    before, _, rest = text.partition(README_MARKS[0])
-    _, mark, after = rest.partition(README_MARKS[1])
-    if not mark:
-        raise ResultsError(f"the README lacks the marks {README_MARKS[0]} and {README_MARKS[1]}")
-    return before + readme_table(results) + after
 
 
 def compared(new: Results, old: Results) -> tuple[str, list[str]]:
@@ -337,7 +326,7 @@ def compared(new: Results, old: Results) -> tuple[str, list[str]]:
         figures = (f"{value:.2f}" for value in (before["p50_ms"], row["p50_ms"], ratio, bound))
         rows.append((name, *figures, verdict))
     heads = ("benchmark", "old p50 ms", "new p50 ms", "ratio", "noise up to", "")
-    return _table(heads, rows), slower
+    return markdown_table(heads, rows), slower
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -356,7 +345,8 @@ def _run(given: argparse.Namespace) -> int:
         return 1 if any(one.verdict == "missed" for one in judged) else 0
     sys.stdout.write(f"{write(results, given.output)}\n")
     if given.readme:
-        given.readme.write_text(into_readme(given.readme.read_text("utf-8"), results), "utf-8")
+        text = given.readme.read_text("utf-8")
+        given.readme.write_text(with_part(text, README_PART, readme_table(results)), "utf-8")
     return 0
 
 
@@ -376,7 +366,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser.parse_args(argv)
     try:
         return _run(given)
-    except (ResultsError, OSError) as error:
+    except (ReadmeError, ResultsError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
 

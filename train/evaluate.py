@@ -25,7 +25,7 @@ from train import history, report
 from train.arguments import positive
 from train.causes import measure
 from train.checkpoint import CheckpointError
-from train.measured import Measured, Report, overview
+from train.measured import Measured, Report, finite, overview
 from train.outcomes import Outcomes, table
 from train.picturesets import PictureSet, of_dataset, of_families, of_testset
 from train.predictor import CheckpointLocator, Predictor
@@ -131,7 +131,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if len(measured) > 1:
         print(f"\n{overview(measured)}")
     if arguments.json:
-        results = {one.pictures.name: one.to_dict() for one in measured}
+        results = finite({one.pictures.name: one.to_dict() for one in measured})
         arguments.json.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     if arguments.report:
         found = Report(

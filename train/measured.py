@@ -85,7 +85,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, null where nothing was measured."""
         training = history.summarise(self.epochs)
-        return _finite(
+        return finite(
             {
                 "subject": self.subject,
                 "engines": self.engines,
@@ -184,10 +184,10 @@ def _failure(case: Case) -> dict[str, Any]:
     }
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """JSON has no nan: null instead."""
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

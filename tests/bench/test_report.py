@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bench import report
-from bench.results import Results, ResultsError
+from bench.results import Results
+from train.readme import with_part
 
 ROOT = Path(__file__).parents[2]
 
@@ -189,20 +190,24 @@ def test_what_holds_no_results_is_one_line(tmp_path, capsys, content):
     assert error.count("\n") == 1
 
 
-def test_the_readme_shows_what_the_json_holds(tmp_path, plugin_json):
-    results = Results.read(plugin_json)
-    marked = f"before\n{report.README_MARKS[0]}\nold\n{report.README_MARKS[1]}\nafter"
-    once = report.into_readme(marked, results)
+def test_the_readme_shows_what_the_json_holds(tmp_path, plugin_json, capsys):
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- bench -->\nold\n<!-- bench: end -->\nafter")
+    command = [str(plugin_json), "-o", str(tmp_path / "docs"), "--readme", str(readme)]
+    assert report.main(command) == 0
+    once = readme.read_text()
     assert "| Some CPU | 4.00 | 5.00 | 12.00 | 13.00 |" in once
     assert "in the same run: 11.0 times as fast as torch's FP32." in once
-    assert once.startswith("before\n")
-    assert once.endswith("\nafter")
-    assert report.into_readme(once, results) == once
-    with pytest.raises(ResultsError, match="lacks the marks"):
-        report.into_readme("no marks", results)
+    assert once.startswith("before\n<!-- bench -->\n\n| whole")
+    assert once.endswith("\n\n<!-- bench: end -->\nafter")
+    assert report.main(command) == 0
+    assert readme.read_text() == once
+    readme.write_text("no marks")
+    assert report.main(command) == 2
+    assert "the README lacks the marks <!-- bench --> and" in capsys.readouterr().err
 
 
 def test_the_readme_is_that_of_the_shipped_results():
     results = Results.read(ROOT / "docs" / "benchmarks.json")
     readme = (ROOT / "README.md").read_text("utf-8")
-    assert report.into_readme(readme, results) == readme
+    assert with_part(readme, report.README_PART, report.readme_table(results)) == readme
