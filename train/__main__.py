@@ -13,6 +13,7 @@ from train.checkpoint import CheckpointError
 from train.config import ConfigError, load_config
 from train.entries import DataError
 from train.monitor import console
+from train.prefill import prefill
 from train.stop import stop_on_signals
 
 INTERRUPTED = 130
@@ -59,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             console.set_up(distributed.rank())
             config = load_config(options.config, _overrides(options))
             sources = data.sources(config)
+            prefill(sources, stop)
             finished = loop.run(config, *sources, stop, options.resume, options.weights)
     except (ConfigError, CheckpointError, DataError, FloatingPointError, OSError) as error:
         if speaks:

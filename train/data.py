@@ -199,7 +199,7 @@ def loader(
         num_workers=workers,
         collate_fn=_collate_good,
         pin_memory=torch.cuda.is_available(),
-        worker_init_fn=_init_worker,
+        worker_init_fn=init_worker,
         # Of its own: it would draw from torch's global one, with which a resumed run goes on.
         generator=torch.Generator(),
         prefetch_factor=4 if workers else None,
@@ -234,7 +234,8 @@ def _collate_good(items: Sequence[Item | DataError]) -> Batch | DataError:
     return next(item for item in items if isinstance(item, DataError))
 
 
-def _init_worker(_worker: int) -> None:
+def init_worker(_worker: int = 0) -> None:
+    """What a process that makes pictures does first."""
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     # A signal to the whole group is for the training process, which finishes its step and saves;

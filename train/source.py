@@ -49,12 +49,15 @@ class SampleSource(Source):
     def __getitem__(self, key: tuple[int, int]) -> Item:
         epoch, position = key
         number = self.number(epoch, position)
-        item = self.showing.cache.item(
-            number, lambda: prepare(self.sample(number), self.showing.canvas_scale)
-        )
         # The last number keeps this stream apart from the generator's own.
         rng = np.random.default_rng([self.showing.seed, epoch, number, 1])
-        return augment(*item, self.showing.augmentation, rng)
+        return augment(*self.unvaried(number), self.showing.augmentation, rng)
+
+    def unvaried(self, number: int) -> Item:
+        """That sample on its canvas, from the cache where it is there."""
+        return self.showing.cache.item(
+            number, lambda: prepare(self.sample(number), self.showing.canvas_scale)
+        )
 
     @abstractmethod
     def number(self, epoch: int, position: int) -> int:
