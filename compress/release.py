@@ -56,13 +56,13 @@ def _run(given: argparse.Namespace) -> str:
     request = dataclasses.replace(request, report=given.report or work / "report")
     source = arguments.source(given)
     console.set_up()
-    candidates = {
-        int8.method: publish_int8(work / int8.method, source, int8)
-        for int8 in (
-            post_training(source, given.preset),
-            qat.quantization_aware(source, qat.settings(given), work / "run", given.resume),
-        )
-    }
+    candidates = {}
+    for made in (  # one after the other: what the first gave is there if the second is stopped
+        lambda: post_training(source, given.preset),
+        lambda: qat.quantization_aware(source, qat.settings(given), work / "run", given.resume),
+    ):
+        int8 = made()
+        candidates[int8.method] = publish_int8(work / int8.method, source, int8)
     chosen, compared = better(candidates, request)
     fitted = thresholds.fit_bundle(
         candidates[chosen],

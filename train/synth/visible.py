@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -50,10 +52,12 @@ def contour_share(picture: Picture, bare: Picture, outline: Outline, share: floa
     1 where hardly any of the outline lies inside: its pixels alone decide then.
     """
     points, normals = _along(outline)
-    step, inside = _steps(picture, points, normals, 0.0)
+    height, width = picture.shape[:2]
+    inside = np.all((points >= 0) & (points <= (width - 1, height - 1)), axis=1)
     if inside.sum() < _POINTS // 8:
         return 1.0
-    texture = np.mean([_steps(bare, points, normals, o)[0] for o in _AROUND_PX], axis=0)
+    (step,) = _steps(picture, points, normals, (0.0,))
+    texture = _steps(bare, points, normals, _AROUND_PX).mean(axis=0)
     seen = step > _TEXTURE_FACTOR * texture + share * _STEP_LEVELS
     return float(seen[inside].mean())
 
@@ -82,24 +86,21 @@ def _along(outline: Outline) -> tuple[Floats, Floats]:
 
 
 def _steps(
-    picture: Picture, points: Floats, normals: Floats, offset: float
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """The largest difference over `_STEPS_PX`, moved by `offset` along the normals: mean over the
-    channels, f32 [96]; and whether the place itself is inside the picture."""
-    height, width = picture.shape[:2]
-
-    def look(distance: float) -> npt.NDArray[np.float32]:
-        at = (points + normals * (offset + distance)).astype(np.float32)
-        return cv2.remap(
-            picture,
-            at[None, :, 0],
-            at[None, :, 1],
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )[0].astype(np.float32)
-
-    seen = {distance: look(distance) for distance in {d for pair in _STEPS_PX for d in pair}}
-    differences = [np.abs(seen[a] - seen[b]).mean(axis=1) for a, b in _STEPS_PX]
-    middle_xy = points + normals * offset
-    inside = np.all((middle_xy >= 0) & (middle_xy <= (width - 1, height - 1)), axis=1)
-    return np.max(differences, axis=0), inside
+    picture: Picture, points: Floats, normals: Floats, offsets: Sequence[float]
+) -> npt.NDArray[np.float32]:
+    """The largest difference over `_STEPS_PX` at every point moved by each offset along its normal:
+    mean over the channels, f32 [offsets, 96]."""
+    distances = sorted({distance for pair in _STEPS_PX for distance in pair})
+    moved = np.add.outer(offsets, distances)
+    at = (points + normals * moved[..., None, None]).astype(np.float32)
+    rows = at.reshape(-1, len(points), 2)
+    seen = cv2.remap(
+        picture,
+        rows[..., 0],
+        rows[..., 1],
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    ).reshape(*at.shape[:3], 3)
+    levels = dict(zip(distances, seen.astype(np.float32).swapaxes(0, 1), strict=True))
+    differences = [np.abs(levels[a] - levels[b]).mean(axis=2) for a, b in _STEPS_PX]
+    return np.asarray(np.max(differences, axis=0), np.float32)
