@@ -46,6 +46,7 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "paper": {"kind": "paper"},
     "narrower": {"widths": [16, 32, 96, 192]},
     "wider": {"widths": [16, 64, 160, 192]},
+    "wider, no row attention": {"widths": [16, 64, 160, 192], "row_attention": False},
     "one more block at stride 8": {"stage2": [[1, 3]]},
     "one more block at stride 16": {"stage3": [[0, 1, 4]]},
     "one more unit": {"stage4": [[0, 1, 2, 2], [0, 1, 2, 0], [0, 1, 2, 0]]},
