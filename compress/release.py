@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from compress import arguments, qat, thresholds
 from compress.agreement import REFERENCE, Agreement, measure
-from compress.build import GateRequest, examined, publish_int8, summary
+from compress.build import GateRequest, Int8, examined, publish_int8, summary
 from compress.errors import run_command
 from compress.gate import checks
 from compress.package import republish
@@ -56,12 +56,14 @@ def _run(given: argparse.Namespace) -> str:
     request = dataclasses.replace(request, report=given.report or work / "report")
     source = arguments.source(given)
     console.set_up()
-    candidates = {}
-    for made in (  # one after the other: what the first gave is there if the second is stopped
+    # One after the other: what the first gave is there if the second is stopped.
+    methods: list[Callable[[], Int8]] = [
         lambda: post_training(source, given.preset),
         lambda: qat.quantization_aware(source, qat.settings(given), work / "run", given.resume),
-    ):
-        int8 = made()
+    ]
+    candidates = {}
+    for method in methods:
+        int8 = method()
         candidates[int8.method] = publish_int8(work / int8.method, source, int8)
     chosen, compared = better(candidates, request)
     fitted = thresholds.fit_bundle(
