@@ -19,6 +19,7 @@ import json
 import statistics
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
@@ -36,6 +37,7 @@ from train import data, history, loop
 from train.arguments import positive
 from train.config import ConfigError, parse_config
 from train.monitor import console
+from train.prefill import prefill
 from train.stop import StopFlag, stop_on_signals
 from train.summary import summarise
 
@@ -75,12 +77,12 @@ def times_ms(model: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str
         )
         for cap in (AVX2_VNNI, UNCAPPED):
             files = {"int8": ours.int8, "fp32": ours.fp32, "reference": theirs.int8}
-            workers = [Worker("graph", cap, model=str(f), threads=2) for f in files.values()]
-            try:
+            with ExitStack() as stack:
+                workers = [
+                    stack.enter_context(Worker("graph", cap, model=str(file), threads=2))
+                    for file in files.values()
+                ]
                 times = in_turn(workers, CALLS, TURNS)
-            finally:
-                for worker in workers:
-                    worker.close()
             medians = {n: statistics.median(t) for n, t in zip(files, times, strict=True)}
             found |= {f"{name}_{cap}_ms": 1e3 * medians[name] for name in ("int8", "fp32")}
             found[f"times_reference_{cap}"] = medians["int8"] / medians["reference"]
@@ -109,9 +111,9 @@ def budget(pictures: int, validation_pictures: int, threads: int) -> dict[str, A
             "pictures_per_epoch": pictures,
             "distinct_pictures": pictures,
             "validation_pictures": validation_pictures,
-            "cache": True,  # so that only the first candidate waits for the pictures
+            "cache": True,  # made once, for all candidates
             "canvas_scale": 2,
-            "workers": 1,
+            "workers": 0,
         },
     }
 
@@ -124,7 +126,9 @@ def trained(
     for name, model in models.items():
         with TemporaryDirectory() as folder:
             config = parse_config(common | {"model": model, "checkpoints": {"save_dir": folder}})
-            sources = sources or data.sources(config)
+            if sources is None:
+                sources = data.sources(config)
+                prefill(sources, stop)
             if not loop.run(config, *sources, stop):
                 raise KeyboardInterrupt
             (epoch,) = history.read(Path(folder))

@@ -15,6 +15,7 @@ import argparse
 import statistics
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +47,13 @@ def ratios(name: str, checkouts: Sequence[Path], cap: str, pairs: int) -> list[f
     found = []
     for number in range(pairs):
         workers = []
-        try:
+        with ExitStack() as stack:
             for checkout in checkouts:
                 bundle = {"bundle": str(checkout / "runtime" / "weights")} if needs_bundle else {}
-                workers.append(Worker(subject, cap, checkout, **options, **bundle))
+                worker = Worker(subject, cap, checkout, **options, **bundle)
+                workers.append(stack.enter_context(worker))
             order = workers if number % 2 else workers[::-1]  # neither is always the first
             times = dict(zip(order, in_turn(order, CALLS, TURNS), strict=True))
-        finally:
-            for worker in workers:
-                worker.close()
         ours, others = (statistics.median(times[worker]) for worker in workers)
         found.append(ours / others)
     return found

@@ -17,14 +17,6 @@ def tiny(monkeypatch):
     monkeypatch.setattr(frontier, "CANDIDATES", TINY)
     monkeypatch.setattr(frontier, "TURNS", 1)
     monkeypatch.setattr(frontier, "CALLS", 2)
-    plain = frontier.budget
-
-    def alone(*arguments):
-        common = plain(*arguments)
-        common["data"]["workers"] = 0
-        return common
-
-    monkeypatch.setattr(frontier, "budget", alone)
 
 
 def test_candidates_are_timed_and_trained_and_shown(tmp_path, monkeypatch, capsys):
