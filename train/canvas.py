@@ -59,11 +59,11 @@ class CanvasCache:
         canvas, shapes = (height, width, channels), (height // STRIDE, width // STRIDE, len(KINDS))
         self.slots = min(count, int(gib * 2**30 // (np.prod(canvas) + np.prod(shapes))))
         self._parts = (
-            _shared((self.slots, *canvas), np.uint8),
-            _shared((self.slots, len(TRUTH_FIELDS)), np.float32),
-            _shared((self.slots, *shapes), np.uint8),
+            shared((self.slots, *canvas), np.uint8),
+            shared((self.slots, len(TRUTH_FIELDS)), np.float32),
+            shared((self.slots, *shapes), np.uint8),
         )
-        self._filled = _shared((self.slots,), np.bool_)
+        self._filled = shared((self.slots,), np.bool_)
         # Only orders memory between processes: a flag seen means that the canvas is there.
         self._lock = multiprocessing.get_context("fork").Lock()
 
@@ -90,7 +90,8 @@ class CanvasCache:
         return canvas, truth, shapes
 
 
-def _shared(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+def shared(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """Zeros that processes forked later share; memory is taken from the system as it is used."""
     count = int(np.prod(shape))
     memory = mmap.mmap(-1, max(1, count * np.dtype(dtype).itemsize))
     return np.frombuffer(memory, dtype, count).reshape(shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -12,9 +12,11 @@ from pathlib import Path
 import torch
 
 from train import data, distributed
+from train.compose.stream import composed_batches
 from train.config import Config
 from train.data import Batch
 from train.folder import CheckpointFolder
+from train.generated import GeneratedPictures
 from train.losses import batch_losses
 from train.metrics import ValidationMetrics, ValidationReport
 from train.monitor import Monitor, NullMonitor
@@ -66,9 +68,9 @@ def train_to_the_end(
     """The rest of a run from where `state` is; returns and raises as `run`."""
     config = state.config
     folder = CheckpointFolder(config)
-    with closing(_monitor(state, folder.path)) as monitor:
+    stream = _training_batches(state, training_source)
+    with closing(stream), closing(_monitor(state, folder.path)) as monitor:
         _log_start(state)
-        stream = _training_batches(state, training_source)
         while state.epoch < config.training.num_epochs:
             if not train_one_epoch(state, stream, folder, monitor, stop):
                 log.info("stopped at step %d; continue with --resume", state.global_step)
@@ -147,7 +149,10 @@ def validate(state: TrainState, source: Source) -> ValidationReport:
     return metrics.compute()
 
 
-def _training_batches(state: TrainState, source: Source) -> Iterator[Batch]:
+def _training_batches(state: TrainState, source: Source) -> Generator[Batch]:
+    if state.config.data.compose is not None:
+        assert isinstance(source, GeneratedPictures)
+        return composed_batches(state.config, source, state.device)
     # One stream for the whole run: what step s shows depends on s alone, whatever happened.
     return iter(
         data.loader(

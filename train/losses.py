@@ -54,8 +54,9 @@ def weighted_l1(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
     predicted, target: [..., 2, H, W]; weight: [..., 1, H, W].
     """
-    total = (weight * (predicted - target).abs()).sum()
-    return total / weight.sum().clamp(min=torch.finfo(torch.float32).tiny)
+    total, weights = (weight * (predicted - target).abs()).sum(), weight.sum()
+    # Not clamped to a tiny number: the gradient, its inverse, would not be finite.
+    return total / torch.where(weights > 0, weights, 1.0)
 
 
 def shape_loss(logits: Tensor, coverage: Tensor, weight: Tensor) -> Tensor:

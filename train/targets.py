@@ -110,6 +110,11 @@ def transformed(truth: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDAr
     return result
 
 
+def column(name: str) -> int:
+    """Where a field stands in a truth vector."""
+    return _FIELD[name]
+
+
 def field(truth: Tensor, name: str) -> Tensor:
     """One field of a batch of truth vectors [B, 13], as [B]."""
     return truth[:, _FIELD[name]]

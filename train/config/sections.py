@@ -158,6 +158,17 @@ class EmphasisConfig(Strict):
     piece_height: Range | None = None
 
 
+class ComposeConfig(Strict):
+    """`share` of every batch is composed: gaps and pieces of some generated pictures laid on the
+    backgrounds of others, on the training's device, which takes no time of the cores' that draw
+    (`processes`; None: all but one). `gib` GiB of the device's memory keep what was drawn last.
+    """
+
+    share: Share = 0.6
+    gib: Positive = 1.0
+    processes: Count | None = None
+
+
 class DataConfig(Strict):
     """Where pictures come from.
 
@@ -172,6 +183,10 @@ class DataConfig(Strict):
     are shown `pictures_per_epoch` at a time (None: all of them), shuffled anew every epoch;
     `validation_dataset` is then needed as well. `cache` keeps decoded canvases: in memory as far as
     `cache_gib` goes.
+
+    With `compose`, new puzzles are put together of what is generated: for a GPU, which learns
+    faster than cores draw. Which pictures are shown then depends on their speed: no two runs
+    are alike.
 
     `canvas_scale` 2 halves the canvas: four times as many pictures a second for a first phase.
     `workers` is the number of processes that make pictures (0: none but the training's own; None:
@@ -191,6 +206,7 @@ class DataConfig(Strict):
     plain_share: Share = 0.0
     emphases: tuple[EmphasisConfig, ...] = ()
     distinct_pictures: Count | None = None
+    compose: ComposeConfig | None = None
     canvas_scale: Literal[1, 2] = 1
 
     @model_validator(mode="after")
@@ -203,11 +219,18 @@ class DataConfig(Strict):
             "plain_share",
             "emphases",
             "distinct_pictures",
+            "compose",
         )
         if self.dataset is not None and any(getattr(self, name) for name in generator_only):
             raise ValueError(
                 f"a dataset is not generated: {', '.join(generator_only)} do not apply"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _fresh_or_again(self) -> DataConfig:
+        if self.compose is not None and self.distinct_pictures is not None:
+            raise ValueError("compose makes new pictures: distinct_pictures does not apply")
         return self
 
     @model_validator(mode="after")

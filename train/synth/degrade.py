@@ -144,7 +144,8 @@ _EFFECTS: dict[str, tuple[float, _Effect]] = {
     "jpeg": (0.36, _jpeg),
 }
 DEGRADATIONS: tuple[str, ...] = tuple(_EFFECTS)
-PERLIN_PROBABILITY = _EFFECTS["perlin-noise"][0]
+PROBABILITIES = {name: probability for name, (probability, _) in _EFFECTS.items()}
+PERLIN_PROBABILITY = PROBABILITIES["perlin-noise"]
 
 
 def degrade(

@@ -15,9 +15,9 @@ from train.synth.patch import Patch, Plane, ellipse_kernel, soften
 
 # A gap must change its pixels by this many grey levels on average, or by this share of the local
 # texture's deviation (up to a limit): below, the point is invisible and the label a lie.
-_MIN_CONTRAST = 14.0
-_MIN_CONTRAST_OF_TEXTURE = 0.5
-_MAX_FLOOR = 36.0
+MIN_CONTRAST = 14.0
+MIN_CONTRAST_OF_TEXTURE = 0.5
+MAX_FLOOR = 36.0
 FAINT_SHARE = (
     0.6  # of what other gaps must show, for the family that is meant to be almost invisible
 )
@@ -85,11 +85,11 @@ def paint_gap(
     before = picture[patch.window].astype(np.float32)
     alpha = soften(patch.alpha, style.softness_px)
     inside = patch.alpha > 0.5
-    after = _painted(before, alpha, style, strength)
+    after = overlaid(before, alpha, style, strength)
     if style.edge.name == "outline":
         ring = cv2.morphologyEx(patch.alpha, cv2.MORPH_GRADIENT, ellipse_kernel(2))
         if _contrast(before, after, ring > 0.5) < strength * _MIN_OUTLINE_CONTRAST:
-            after = _painted(before, alpha, _other_outline(style, before), strength)
+            after = overlaid(before, alpha, _other_outline(style, before), strength)
     else:
         wanted = strength * (FAINT_SHARE if style.fill == "faint" else 1.0)
         after = _made_visible(before, after, alpha, inside, wanted)
@@ -97,7 +97,8 @@ def paint_gap(
     return _contrast(before, after, inside)
 
 
-def _painted(before: Plane, alpha: Plane, style: GapStyle, strength: float) -> Plane:
+def overlaid(before: Plane, alpha: Plane, style: GapStyle, strength: float) -> Plane:
+    """A window f32 [h, w, 3] with a gap of coverage f32 [h, w], as its style alone has it."""
     filled = blend(before, _FILLS[style.fill](before, style), alpha * (style.opacity * strength))
     return paint_edge(filled, alpha, style.edge, strength)
 
@@ -116,7 +117,7 @@ def _made_visible(
     wanted: 0..1, the share of the usual least contrast that this gap must have.
     """
     texture = float(before[inside].std()) if inside.any() else 0.0
-    floor = wanted * max(_MIN_CONTRAST, min(_MIN_CONTRAST_OF_TEXTURE * texture, _MAX_FLOOR))
+    floor = wanted * max(MIN_CONTRAST, min(MIN_CONTRAST_OF_TEXTURE * texture, MAX_FLOOR))
     contrast = _contrast(before, after, inside)
     if contrast >= floor:
         return after

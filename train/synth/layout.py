@@ -153,7 +153,7 @@ def _decoys(
     decoys = []
     for _ in range(rng.choice([1, 2, 3], p=[0.6, 0.3, 0.1])):
         same_row, same_shape = bool(rng.random() < 0.45), bool(rng.random() < 0.45)
-        outline = gap if same_shape else _other_shape(rng, unit, gap, options)
+        outline = gap if same_shape else other_shape(rng, unit, gap, options)
         weak = same_row and same_shape
         strength = rng.uniform(0.3, 0.6) if weak else rng.uniform(0.6, 1.0)
         row_y = gap_xy[1] if same_row else None
@@ -163,7 +163,7 @@ def _decoys(
     return decoys
 
 
-def _other_shape(
+def other_shape(
     rng: np.random.Generator, unit: Outline, gap: Outline, options: SynthOptions
 ) -> Outline:
     """An outline about as large as the gap that nobody takes for it (IoU below 0.8)."""

@@ -56,20 +56,32 @@ def paint_piece(
     """
     before = picture[patch.window].astype(np.float32)
     alpha = soften(patch.alpha, style.softness_px)
-    content = _toned(_cut_out(source, patch, picture_to_source), style)
-    edge = style.edge
-    if edge.name in ("shadow", "glow"):  # lies around the piece, so below it
-        before = paint_edge(before, alpha, edge)
-    opacity = 0.75 + 0.2 * style.amount if style.tone == "tone-faded" else 1.0
-    after = blend(before, content, alpha * np.float32(opacity))
-    if edge.name in ("outline", "bevel"):
-        after = paint_edge(after, alpha, edge)
+    before = _surrounded(before, alpha, style.edge)
+    after = _covered(before, _cut_out(source, patch, picture_to_source), alpha, style)
     inside = patch.alpha > 0.5
     if inside.any() and _is_hidden(before[inside], after[inside]):
         colour = (255.0,) * 3 if before.mean() < 128 else (30.0,) * 3
-        visible = replace(edge, name="outline", opacity=0.9, colour=colour)
+        visible = replace(style.edge, name="outline", opacity=0.9, colour=colour)
         after = paint_edge(after, alpha, visible)
     picture[patch.window] = np.clip(after, 0, 255).astype(np.uint8)
+
+
+def pasted(before: Plane, content: Plane, alpha: Plane, style: PieceStyle) -> Plane:
+    """A window f32 [h, w, 3] under a piece of that content (another window) and coverage f32
+    [h, w], as its style alone has it."""
+    return _covered(_surrounded(before, alpha, style.edge), content, alpha, style)
+
+
+def _surrounded(before: Plane, alpha: Plane, edge: EdgeStyle) -> Plane:
+    """With what lies around the piece, and so below it."""
+    return paint_edge(before, alpha, edge) if edge.name in ("shadow", "glow") else before
+
+
+def _covered(before: Plane, content: Plane, alpha: Plane, style: PieceStyle) -> Plane:
+    opacity = 0.75 + 0.2 * style.amount if style.tone == "tone-faded" else 1.0
+    after = blend(before, _toned(content, style), alpha * np.float32(opacity))
+    edge = style.edge
+    return paint_edge(after, alpha, edge) if edge.name in ("outline", "bevel") else after
 
 
 def _is_hidden(before: Plane, after: Plane) -> bool:

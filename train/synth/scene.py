@@ -25,10 +25,10 @@ Picture = npt.NDArray[np.uint8]
 GENERATOR_VERSION = 3
 
 _ATTEMPTS = 8
-_PAD_PX = 12  # room around a shape for glows and shadows
+PAD_PX = 12  # room around a shape for glows and shadows
 _NOISY_SIGMA = 5.0  # grey levels of noise from which a picture counts as "noise"
 _FAINT_CONTRAST = 15.0  # grey levels below which a gap counts as "low-contrast"
-_TELLING_TEXTURE = 20.0  # grey levels of spread by which a piece's content is recognised
+TELLING_TEXTURE = 20.0  # grey levels of spread by which a piece's content is recognised
 _EDGE_PX = 3.0  # a gap this near the border counts as "edge"
 
 
@@ -48,18 +48,25 @@ def render(
         options: what to draw; the training distribution by default.
         backgrounds: photographs to paint on; procedural backgrounds alone without.
     """
-    options = options or SynthOptions()
-    for attempt in range(_ATTEMPTS):
-        sequence = np.random.SeedSequence([seed, index, attempt])
-        scene = _Scene(np.random.Generator(np.random.PCG64(sequence)), options, backgrounds)
-        painted = scene.paint(scene.has_gap, scene.has_piece)
-        if scene.is_visible(painted):
-            break
+    scene, painted = draw_scene(seed, index, options or SynthOptions(), backgrounds)
     return scene.sample(painted)
 
 
+def draw_scene(
+    seed: int, index: int, options: SynthOptions, backgrounds: Backgrounds | None
+) -> tuple[Scene, Painted]:
+    """The scene of that picture and the picture; see `render`."""
+    for attempt in range(_ATTEMPTS):
+        sequence = np.random.SeedSequence([seed, index, attempt])
+        scene = Scene(np.random.Generator(np.random.PCG64(sequence)), options, backgrounds)
+        painted = scene.paint(scene.has_gap, scene.has_piece)
+        if scene.is_visible(painted):
+            break
+    return scene, painted
+
+
 @dataclass(frozen=True)
-class _Painted:
+class Painted:
     """A finished picture, what was put on it, and the gap's contrast (grey levels)."""
 
     picture: Picture
@@ -68,7 +75,7 @@ class _Painted:
     wear: Degradation
 
 
-class _Scene:
+class Scene:
     """All decisions about one picture, so that it can be painted with and without its objects."""
 
     def __init__(
@@ -97,14 +104,17 @@ class _Scene:
         self.wants_highlight = rng.random() < options.highlight_probability
         self.seeds = rng.integers(2**31, size=3).tolist()
 
-    def paint(self, gap: bool, piece: bool) -> _Painted:
+    def ground(self) -> tuple[Picture, list[str]]:
+        """What gap and piece are painted on, and the furniture that lies below them."""
+        if not (self.wants_furniture and self.furniture_below):
+            return self.source, []
+        picture = self.source.copy()
+        return picture, self._furnish(picture)
+
+    def paint(self, gap: bool, piece: bool) -> Painted:
         """The picture with or without its gap (and decoys) and its piece, all else equal."""
-        furniture_rng, highlight_rng, wear_rng = (np.random.default_rng(s) for s in self.seeds)
-        source = self.source
-        furniture: list[str] = []
-        if self.wants_furniture and self.furniture_below:
-            source = source.copy()
-            furniture = self._furnish(furniture_rng, source)
+        highlight_rng, wear_rng = (np.random.default_rng(seed) for seed in self.seeds[1:])
+        source, furniture = self.ground()
         picture = source.copy()
         if self.has_gap and self.gap_style.dim < 1:
             np.multiply(picture, self.gap_style.dim, out=picture, casting="unsafe")
@@ -114,13 +124,13 @@ class _Scene:
         if piece:
             _paint_slider(picture, source, self.layout, self.piece_style)
         if self.wants_furniture and not self.furniture_below:
-            furniture = self._furnish(furniture_rng, picture)
+            furniture = self._furnish(picture)
         options = self.options
         picture, wear = degrade(wear_rng, picture, options.degradations, options.perlin_probability)
-        return _Painted(picture, contrast, furniture, wear)
+        return Painted(picture, contrast, furniture, wear)
 
-    def _furnish(self, rng: np.random.Generator, picture: Picture) -> list[str]:
-        options = self.options
+    def _furnish(self, picture: Picture) -> list[str]:
+        rng, options = np.random.default_rng(self.seeds[0]), self.options
         allowed = allowed_families("furniture", options.leave_out, options.require)
         return add_furniture(rng, picture, allowed, self._boxes())
 
@@ -133,7 +143,7 @@ class _Scene:
             for o in shown
         ]
 
-    def is_visible(self, painted: _Painted) -> bool:
+    def is_visible(self, painted: Painted) -> bool:
         """Whether gap and piece can be seen in the finished picture and told from each other."""
         bare = self.paint(False, False).picture
         layout, faint = self.layout, self.families["gap_fill"] == "faint"
@@ -155,9 +165,9 @@ class _Scene:
             return True
         height, width = bare.shape[:2]
         window = rasterise(layout.gap_picture_xy, width, height, 0).window
-        return bool(bare[window].std(axis=(0, 1)).mean() >= _TELLING_TEXTURE)
+        return bool(bare[window].std(axis=(0, 1)).mean() >= TELLING_TEXTURE)
 
-    def sample(self, painted: _Painted) -> Sample:
+    def sample(self, painted: Painted) -> Sample:
         """The picture with its truth."""
         layout, shape = self.layout, self.source.shape[:2]
         angle_known = self.has_gap and self.has_piece and layout.angle_defined
@@ -199,14 +209,14 @@ def _paint_gaps(picture: Picture, layout: Layout, style: GapStyle) -> float:
     """Paint decoys and gap; the gap's contrast."""
     height, width = picture.shape[:2]
     for decoy in layout.decoys:
-        patch = rasterise(decoy.outline_picture_xy, width, height, _PAD_PX)
+        patch = rasterise(decoy.outline_picture_xy, width, height, PAD_PX)
         paint_gap(picture, patch, style, decoy.strength)
-    return paint_gap(picture, rasterise(layout.gap_picture_xy, width, height, _PAD_PX), style)
+    return paint_gap(picture, rasterise(layout.gap_picture_xy, width, height, PAD_PX), style)
 
 
 def _paint_slider(picture: Picture, source: Picture, layout: Layout, style: PieceStyle) -> None:
     height, width = picture.shape[:2]
-    patch = rasterise(layout.slider_picture_xy, width, height, _PAD_PX)
+    patch = rasterise(layout.slider_picture_xy, width, height, PAD_PX)
     cos, sin = np.cos(np.radians(layout.angle_deg)), np.sin(np.radians(layout.angle_deg))
     rotation = np.array([[cos, sin], [-sin, cos]])  # anticlockwise as seen, y down
     offset = layout.gap_xy - rotation @ layout.slider_xy
@@ -231,7 +241,7 @@ def highlight(
 
 
 def _difficulty(
-    layout: Layout, has_gap: bool, has_piece: bool, painted: _Painted, shape: tuple[int, ...]
+    layout: Layout, has_gap: bool, has_piece: bool, painted: Painted, shape: tuple[int, ...]
 ) -> str:
     """The first of `DIFFICULTIES` that applies."""
     outline = layout.gap_picture_xy

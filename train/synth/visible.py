@@ -16,11 +16,15 @@ Floats = npt.NDArray[np.float64]
 
 _POINTS = 96  # looked at along an outline
 # Pairs of places across an outline, px from it, that may show its step: an edge, or a drawn line.
-_STEPS_PX = ((-1.5, 1.5), (-1.5, 0.0), (0.0, 1.5), (-4.0, 0.0), (0.0, 4.0))
-_AROUND_PX = (-8.0, -5.0, 0.0, 5.0, 8.0)  # where the texture is sampled, across the outline
-_TEXTURE_FACTOR = 1.5
-_STEP_LEVELS = 6.0
-_CONTOUR_SHARE = 0.5
+STEPS_PX = ((-1.5, 1.5), (-1.5, 0.0), (0.0, 1.5), (-4.0, 0.0), (0.0, 4.0))
+AROUND_PX = (-8.0, -5.0, 0.0, 5.0, 8.0)  # where the texture is sampled, across the outline
+TEXTURE_FACTOR = 1.5
+STEP_LEVELS = 6.0
+CONTOUR_SHARE = 0.5
+# Grey levels by which an object changes its pixels: the least, and what texture asks for.
+LEAST_CHANGE = 9.0
+DISGUISE_OF_SPREAD = 0.4
+MOST_DISGUISE = 22.0
 
 
 def stands_out(
@@ -40,10 +44,10 @@ def stands_out(
             must be outdone all the same.
     """
     change, spread = _mean_change(picture, bare, outline)
-    disguise = min(0.4 * spread, 22.0) + 0.5 * noise_sigma
-    if change < share * max(9.0, disguise):
+    disguise = min(DISGUISE_OF_SPREAD * spread, MOST_DISGUISE) + 0.5 * noise_sigma
+    if change < share * max(LEAST_CHANGE, disguise):
         return False
-    return contour_share(picture, bare, outline, share) >= share * _CONTOUR_SHARE
+    return contour_share(picture, bare, outline, share) >= share * CONTOUR_SHARE
 
 
 def contour_share(picture: Picture, bare: Picture, outline: Outline, share: float = 1.0) -> float:
@@ -51,14 +55,14 @@ def contour_share(picture: Picture, bare: Picture, outline: Outline, share: floa
 
     1 where hardly any of the outline lies inside: its pixels alone decide then.
     """
-    points, normals = _along(outline)
+    points, normals = along(outline)
     height, width = picture.shape[:2]
     inside = np.all((points >= 0) & (points <= (width - 1, height - 1)), axis=1)
     if inside.sum() < _POINTS // 8:
         return 1.0
     (step,) = _steps(picture, points, normals, (0.0,))
-    texture = _steps(bare, points, normals, _AROUND_PX).mean(axis=0)
-    seen = step > _TEXTURE_FACTOR * texture + share * _STEP_LEVELS
+    texture = _steps(bare, points, normals, AROUND_PX).mean(axis=0)
+    seen = step > TEXTURE_FACTOR * texture + share * STEP_LEVELS
     return float(seen[inside].mean())
 
 
@@ -72,7 +76,7 @@ def _mean_change(picture: Picture, bare: Picture, outline: Outline) -> tuple[flo
     return float(change), float(hidden.std())
 
 
-def _along(outline: Outline) -> tuple[Floats, Floats]:
+def along(outline: Outline) -> tuple[Floats, Floats]:
     """Points at equal distances along a closed outline and the unit normals there, [96, 2] each."""
     closed = np.vstack([outline, outline[:1]])
     edges = np.diff(closed, axis=0)
@@ -88,9 +92,9 @@ def _along(outline: Outline) -> tuple[Floats, Floats]:
 def _steps(
     picture: Picture, points: Floats, normals: Floats, offsets: Sequence[float]
 ) -> npt.NDArray[np.float32]:
-    """The largest difference over `_STEPS_PX` at every point moved by each offset along its normal:
+    """The largest difference over `STEPS_PX` at every point moved by each offset along its normal:
     mean over the channels, f32 [offsets, 96]."""
-    distances = sorted({distance for pair in _STEPS_PX for distance in pair})
+    distances = sorted({distance for pair in STEPS_PX for distance in pair})
     moved = np.add.outer(offsets, distances)
     at = (points + normals * moved[..., None, None]).astype(np.float32)
     rows = at.reshape(-1, len(points), 2)
@@ -102,5 +106,5 @@ def _steps(
         borderMode=cv2.BORDER_REPLICATE,
     ).reshape(*at.shape[:3], 3)
     levels = dict(zip(distances, seen.astype(np.float32).swapaxes(0, 1), strict=True))
-    differences = [np.abs(levels[a] - levels[b]).mean(axis=2) for a, b in _STEPS_PX]
+    differences = [np.abs(levels[a] - levels[b]).mean(axis=2) for a, b in STEPS_PX]
     return np.asarray(np.max(differences, axis=0), np.float32)

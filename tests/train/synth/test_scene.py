@@ -16,7 +16,7 @@ from train.synth.gaps import draw_gap_style, paint_gap
 from train.synth.layout import draw_layout
 from train.synth.patch import rasterise
 from train.synth.pieces import draw_piece_style
-from train.synth.scene import _paint_slider, _Scene
+from train.synth.scene import _paint_slider, Scene
 
 NONE: frozenset[str] = frozenset()
 
@@ -179,7 +179,7 @@ def test_piece_styles_differ_in_tone() -> None:
 def test_what_cannot_be_seen_is_refused() -> None:
     accepted = 0
     for seed in range(60):
-        scene = _Scene(np.random.default_rng(seed), SynthOptions(), None)
+        scene = Scene(np.random.default_rng(seed), SynthOptions(), None)
         accepted += scene.is_visible(scene.paint(scene.has_gap, scene.has_piece))
         if abs(scene.layout.gap_xy[0] - scene.layout.slider_xy[0]) < 1.5 * scene.layout.size_px:
             continue  # near enough to lie over each other

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from train.synth import SynthOptions, render
-from train.synth.scene import _Scene
+from train.synth.scene import Scene
 from train.synth.visible import contour_share, stands_out
 
 HEIGHT, WIDTH = 120, 200
@@ -89,7 +89,7 @@ def test_a_piece_to_the_right_of_its_gap_lies_on_texture():
 
 def test_an_even_wall_tells_no_roles_and_texture_does():
     for index in range(400):
-        scene = _Scene(np.random.default_rng(index), SynthOptions(), None)
+        scene = Scene(np.random.default_rng(index), SynthOptions(), None)
         if scene.has_gap and scene.has_piece and scene.layout.slider_xy[0] > scene.layout.gap_xy[0]:
             height, width = scene.source.shape[:2]
             assert not scene._roles_clear(np.full((height, width, 3), 90, np.uint8))
