@@ -65,22 +65,28 @@ def _columns(
     gap_low: Tensor, gap_high: Tensor, low: Tensor, high: Tensor, apart: Tensor, dice: Dice
 ) -> tuple[Tensor, Tensor]:
     """Gap's and piece's x, the first of some draws in which they lie as they should."""
-    mode = dice.uniform()
+    limits = (gap_low, gap_high, low, high, apart)
+    gap_low, gap_high, low, high, apart = (limit[:, None] for limit in limits)  # [N, 1]
+    tries = dice.uniform(0, 1, 5, _TRIES).unbind(dim=1)  # [N, tries] each
+    mode = dice.uniform()[:, None]
     at_edge, over_gap = mode < _AT_EDGE, mode >= 1 - _OVER_GAP
-    gap_x, piece_x, found = gap_high, low, torch.zeros_like(at_edge)
-    for _ in range(_TRIES):
-        gap = gap_low + dice.uniform() * (gap_high - gap_low)
-        edge = low - 0.02 * CANVAS_WIDTH * torch.log(dice.uniform().clamp(min=1e-6))
-        far = torch.where(dice.chance(_RIGHT_OF_GAP), high, torch.maximum(low, gap))
-        row = low + dice.uniform() * (far - low)
-        side = torch.where(dice.chance(0.9), -1.0, 1.0)
-        over = gap + side * apart * dice.uniform(0.5, 0.95)
-        piece = torch.where(at_edge, edge, torch.where(over_gap, over, row))
-        valid = (piece >= low) & (piece <= high) & (over_gap | ((gap - piece).abs() >= apart))
-        new = valid & ~found
-        gap_x, piece_x = torch.where(new, gap, gap_x), torch.where(new, piece, piece_x)
-        found |= valid
-    return gap_x, piece_x
+    gap = gap_low + tries[0] * (gap_high - gap_low)
+    edge = low - 0.02 * CANVAS_WIDTH * torch.log(tries[1].clamp(min=1e-6))
+    far = torch.where(tries[2] < _RIGHT_OF_GAP, high, torch.maximum(low, gap))
+    row = low + tries[1] * (far - low)
+    side = torch.where(tries[3] < 0.9, -1.0, 1.0)
+    over = gap + side * apart * (0.5 + 0.45 * tries[4])
+    piece = torch.where(at_edge, edge, torch.where(over_gap, over, row))
+    valid = (piece >= low) & (piece <= high) & (over_gap | ((gap - piece).abs() >= apart))
+    drawn, found = _first(valid, torch.stack([gap, piece], dim=2))
+    rest = torch.cat([gap_high, low], dim=1)
+    return torch.where(found[:, None], drawn, rest).unbind(dim=1)
+
+
+def _first(valid: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
+    """Of draws [N, tries, 2] the first valid one [N, 2], and whether there is one, bool [N]."""
+    each = torch.arange(len(valid), device=valid.device)
+    return drawn[each, valid.int().argmax(dim=1)], valid.any(dim=1)
 
 
 def _on_pixels(x: Tensor, y: Tensor) -> Tensor:
@@ -107,22 +113,19 @@ def draw_decoy(
     lie, the gap's first.
     """
     low, high = _range(rect, box)
-    found = torch.zeros_like(same_row)
-    placed, gap = gap_xy, taken[0]
-    clear = (0.3 * (gap[:, 3] - gap[:, 1])).clamp(min=8)
+    fits, gap = (low <= high).all(dim=1, keepdim=True), taken[0][:, None]
     row_y = gap_xy[:, 1].clamp(min=low[:, 1]).minimum(high[:, 1])
-    for _ in range(_TRIES):
-        anchor = low + dice.uniform(0, 1, 2) * (high - low)
-        anchor[:, 1] = torch.where(same_row, row_y, anchor[:, 1])
-        anchor = anchor.round()
-        here = moved(box, anchor)
-        free = ~torch.stack([_meet(here, other) for other in taken]).any(0)
-        distance = (here[:, 1] + here[:, 3] - gap[:, 1] - gap[:, 3]).abs() / 2
-        new = free & (same_row | (distance >= clear)) & (low <= high).all(1) & ~found
-        placed, found = torch.where(new[:, None], anchor, placed), found | new
-    return placed, found
+    anchor = low[:, None] + dice.uniform(0, 1, _TRIES, 2) * (high - low)[:, None]
+    anchor[..., 1] = torch.where(same_row[:, None], row_y[:, None], anchor[..., 1])
+    anchor = anchor.round()  # [N, tries, 2]
+    here = box[:, None] + anchor.repeat(1, 1, 2)
+    free = ~_meet(here[:, :, None], torch.stack(taken, dim=1)[:, None]).any(dim=2)
+    distance = (here[..., 1] + here[..., 3] - gap[..., 1] - gap[..., 3]).abs() / 2
+    clear = distance >= (0.3 * (gap[..., 3] - gap[..., 1])).clamp(min=8)
+    return _first(free & fits & (same_row[:, None] | clear), anchor)
 
 
 def _meet(a: Tensor, b: Tensor) -> Tensor:
-    apart = ((a[:, :2] >= b[:, 2:] + _APART_PX) | (b[:, :2] >= a[:, 2:] + _APART_PX)).any(dim=1)
-    return ~apart
+    """Whether boxes [..., 4] come closer to each other than shapes may."""
+    apart = (a[..., :2] >= b[..., 2:] + _APART_PX) | (b[..., :2] >= a[..., 2:] + _APART_PX)
+    return ~apart.any(dim=-1)
