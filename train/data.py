@@ -23,7 +23,7 @@ from runtime.errors import InputError
 from train.annotations import load_pictures
 from train.canvas import CanvasCache, Item, prepare
 from train.coco import CocoPictures
-from train.config import AugmentationConfig, Config, ConfigError, DataConfig
+from train.config import AugmentationConfig, Config, ConfigError, DataConfig, EmphasisConfig
 from train.entries import DataError
 from train.generated import Emphasis, GeneratedPictures
 from train.source import SampleSource, Showing, Source
@@ -88,17 +88,17 @@ def _generated(data: DataConfig, augmentation: AugmentationConfig) -> Sources:
 
 
 def _emphases(data: DataConfig, options: SynthOptions) -> list[Emphasis]:
-    return [
-        Emphasis(
-            emphasis.share,
-            replace(
-                options,
-                require=frozenset(emphasis.require),
-                piece_height=emphasis.piece_height or options.piece_height,
-            ),
-        )
-        for emphasis in data.emphases
-    ]
+    return [Emphasis(wanted.share, _emphasised(options, wanted)) for wanted in data.emphases]
+
+
+def _emphasised(options: SynthOptions, wanted: EmphasisConfig) -> SynthOptions:
+    no_gap = options.no_gap_probability if wanted.no_gap is None else wanted.no_gap
+    return replace(
+        options,
+        require=frozenset(wanted.require),
+        piece_height=wanted.piece_height or options.piece_height,
+        no_gap_probability=no_gap,
+    )
 
 
 def _from_folders(data: DataConfig, augmentation: AugmentationConfig) -> Sources:

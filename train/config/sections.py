@@ -150,12 +150,13 @@ class MonitorConfig(Strict):
 
 class EmphasisConfig(Strict):
     """`share` of the training pictures: with these style families, pieces of these heights (as
-    fractions of the picture's; None: of any).
+    fractions of the picture's; None: of any), `no_gap` of them without a gap (None: as usual).
     """
 
     share: Share
     require: tuple[str, ...] = ()
     piece_height: Range | None = None
+    no_gap: Share | None = None
 
 
 class ComposeConfig(Strict):
