@@ -16,7 +16,7 @@ from train.synth.gaps import draw_gap_style, paint_gap
 from train.synth.layout import draw_layout
 from train.synth.patch import rasterise
 from train.synth.pieces import draw_piece_style
-from train.synth.scene import _paint_slider, Scene
+from train.synth.scene import Scene, _paint_slider
 
 NONE: frozenset[str] = frozenset()
 
