@@ -22,7 +22,7 @@ from train.data import Batch
 from train.generated import GeneratedPictures
 
 # So many puzzles are painted for each that is shown: about half are worth their label.
-_SPARE = 1.9
+_SPARE = 2.0
 _LEAST_BATCHES = 2  # in the bank before the first one is shown
 
 
