@@ -27,6 +27,9 @@ from train.model import KeypointNet
 os.environ.setdefault("NNCF_EXTENSION_LOAD_TIMEOUT", "0")
 
 
+_LAST_CONVOLUTION = "head/out/"
+
+
 class RawNet(KeypointNet):
     """A folded network that is called for its raw maps: NNCF hooks what a call runs.
 
@@ -79,7 +82,19 @@ def quantized(
             activations_quantization_params=QuantizationParameters(per_channel=False),
         ),
     )
+    _free_outputs(made)
     return made
+
+
+def _free_outputs(net: RawNet) -> None:
+    """Leaves the raw maps alone: one step for logits of ±70 and offsets of ±½ has no offsets left.
+
+    NNCF spares a network's outputs, but takes the shuffle that follows the last convolution for a
+    part of it.
+    """
+    hooks = get_hook_storage(net).post_hooks
+    for name in [name for name in hooks if name.startswith(_LAST_CONVOLUTION)]:
+        del hooks[name]
 
 
 def quantizers(net: RawNet) -> Iterator[tuple[str, SymmetricQuantizer]]:

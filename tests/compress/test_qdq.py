@@ -22,6 +22,7 @@ from runtime.backends.tensorrt import build as build_module
 from runtime.backends.tensorrt.build import RTX, build
 from runtime.geometry import STRIDE
 from tests.compress.conftest import tiny_net
+from train.data import network_input
 from train.model import fold
 
 
@@ -72,6 +73,13 @@ def _is_as_good(joint: torch.Tensor, x: float, y: float, wanted: torch.Tensor) -
     around = joint[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2]
     assert around.max() > 0.95 * joint.max()
     return False
+
+
+def test_the_raw_maps_are_not_quantised(quantized_net, canvases):
+    """One step for logits and offsets together would leave the offsets a few values."""
+    with torch.no_grad():
+        raw = quantized_net(network_input(torch.from_numpy(canvases.canvases)))
+    assert len(raw[:, 2:6].unique()) > 1000
 
 
 def test_what_is_exported_is_left_as_it_was(quantized_net, unsigned):
