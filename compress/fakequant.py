@@ -26,7 +26,6 @@ from train.model import KeypointNet
 # for a busy machine.
 os.environ.setdefault("NNCF_EXTENSION_LOAD_TIMEOUT", "0")
 
-
 _LAST_CONVOLUTION = "head/out/"
 
 

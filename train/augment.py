@@ -32,7 +32,7 @@ Matrix = NDArray[np.float64]
 _Rng = np.random.Generator
 
 _TRIES = 12
-_LUMA = (0.299, 0.587, 0.114)  # of R, G, B (ITU-R BT.601)
+LUMA = (0.299, 0.587, 0.114)  # of R, G, B (ITU-R BT.601)
 
 
 def augment(
@@ -145,7 +145,7 @@ def colour_matrix(brightness: float, contrast: float, saturation: float, hue: fl
     third = np.full((3, 3), 1 / 3)
     across = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
     hues = third + math.cos(turn) * (np.eye(3) - third) + math.sin(turn) * across
-    colours = (1 + saturation) * np.eye(3) - saturation * np.tile(_LUMA, (3, 1))
+    colours = (1 + saturation) * np.eye(3) - saturation * np.tile(LUMA, (3, 1))
     linear = (1 + brightness) * (1 + contrast) * colours @ hues
     shift = np.full((3, 1), -(1 + brightness) * contrast * 127.5)
     return np.hstack([linear, shift])

@@ -29,6 +29,8 @@ FREE_ON_RESUME = (
     "data.validation_dataset",
     "data.cache",
     "data.cache_gib",
+    "data.compose.gib",
+    "data.compose.processes",
     "validation",
     "checkpoints",
     "monitor",

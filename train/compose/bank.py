@@ -95,6 +95,8 @@ class Bank:
             raise DataError(self._errors.get())
         if not all(process.is_alive() for process in self._processes):
             raise DataError("a process that draws pictures has ended: out of memory?")
+        if not self._collector.is_alive():  # else the same pictures would be shown for ever
+            raise DataError("the thread that collects pictures has ended")
 
     def _fill(self, source: GeneratedPictures, number: int) -> None:
         """What process `number` does: it draws every so many-th picture of the source."""

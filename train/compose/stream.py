@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from runtime.cpus import default_threads
+from runtime.geometry import STRIDE
 from train import distributed
 from train.compose.bank import Bank
 from train.compose.dice import Dice
@@ -90,7 +91,7 @@ class _Composer:
         if self.halves:
             canvas, truth = halved(canvas, truth)
         canvas = (255 * canvas).round_().to(torch.uint8).permute(0, 2, 3, 1)
-        rows, columns = canvas.shape[1] // 4, canvas.shape[2] // 4
+        rows, columns = (side // STRIDE for side in canvas.shape[1:3])
         shapes = canvas.new_zeros((self.batch_size, rows, columns, len(KINDS)))
         return canvas, truth, shapes
 

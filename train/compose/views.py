@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from runtime.geometry import CANVAS_HEIGHT, CANVAS_WIDTH
+from train.augment import LUMA
 from train.compose.dice import Dice
 from train.config import AugmentationConfig
 from train.targets import column
@@ -22,7 +23,6 @@ PAGE_SHARE = 0.07
 _PAGE_SCALE = (0.55, 0.87)
 _STRETCHED, _MOST_STRETCH = 0.5, 0.12  # of the logarithm of one side's scale
 _UPTURNED = 0.3
-_LUMA = (0.299, 0.587, 0.114)  # of R, G, B (ITU-R BT.601)
 
 
 def canvas_of(picture: Tensor, rect: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ def colour_matrices(
     across = hue.new_tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
     hues = third + turn.cos() * (eye - third) + turn.sin() * across
     saturation = saturation.reshape(-1, 1, 1)
-    colours = (1 + saturation) * eye - saturation * hue.new_tensor(_LUMA)
+    colours = (1 + saturation) * eye - saturation * hue.new_tensor(LUMA)
     gain = (1 + brightness) * (1 + contrast)
     return gain.reshape(-1, 1, 1) * colours @ hues, -(1 + brightness) * contrast * 127.5
 

@@ -13,11 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from train.augment import LUMA
 from train.compose.dice import Dice, per_picture
 from train.synth import SynthOptions
 from train.synth.degrade import PROBABILITIES
-
-_LUMA = (0.299, 0.587, 0.114)  # of R, G, B (ITU-R BT.601)
 
 
 def worn(picture: Tensor, options: SynthOptions, dice: Dice) -> Tensor:
@@ -115,7 +114,7 @@ def _posterise(picture: Tensor, dice: Dice) -> Tensor:
 
 
 def _luma(picture: Tensor) -> Tensor:
-    return (picture * picture.new_tensor(_LUMA).reshape(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    return (picture * picture.new_tensor(LUMA).reshape(1, 3, 1, 1)).sum(dim=1, keepdim=True)
 
 
 # Quantisation of luminance at quality 50: ITU-T T.81, table K.1.

@@ -100,6 +100,23 @@ def test_a_killed_process_ends_the_run(bank: Bank):
         pass
 
 
+def test_a_collector_that_failed_ends_the_run(bank: Bank):
+    """Otherwise the same pictures would be shown again and again, and nobody would know."""
+    bank._enough.set()
+    bank._collector.join()
+    with pytest.raises(DataError, match="collects"), bank.reading():
+        pass
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_all_or_none_of_a_batch_may_be_composed(tmp_path: Path, share: float):
+    config = config_of(tmp_path, compose=COMPOSE | {"share": share})
+    with closing(composed_batches(config, source_of(config), CPU)) as stream:
+        canvas, truth, _ = next(stream)
+    assert len(canvas) == len(truth) == 4
+    assert truth.isfinite().all()
+
+
 def test_too_little_memory_is_said(tmp_path: Path):
     with pytest.raises(DataError, match="compose"):
         Bank(source_of(config_of(tmp_path)), CPU, 0.001, 1)
