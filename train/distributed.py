@@ -5,6 +5,7 @@ Without a group every function does what one process needs, so that the loop rea
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -12,6 +13,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+
+# DistributedDataParallel imports it, and its functions' default arguments keep the group of that
+# moment for good: before there is a group they keep none.
+import torch.distributed.nn.functional
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -45,6 +50,9 @@ def process_group(wanted: bool) -> Iterator[None]:
     try:
         yield
     finally:
+        # A group ends, and joins gloo's threads, once nothing holds it. Threads that are left while
+        # the interpreter ends may ask it for its lock, which aborts the process.
+        gc.collect()
         dist.destroy_process_group()
 
 

@@ -62,6 +62,12 @@ def run_ranks(arguments: Sequence[Sequence[object]]) -> list[tuple[int, str]]:
     return [finish(process) for process in processes]
 
 
+def threads_of_gloo() -> list[str]:
+    """Names of this process's threads that carry out gloo's work."""
+    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    return [name for name in names if "gloo" in name]
+
+
 def assert_same_run(ours: Path, theirs: Path) -> None:
     """Two checkpoints hold the same position, metrics, weights and optimiser, bit for bit."""
     a, b = checkpoint.load(ours), checkpoint.load(theirs)

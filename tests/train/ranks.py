@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.train.commands import threads_of_gloo
 from tests.train.fakes import FakePictures
 from tests.train.small import small_config
 from train import data, distributed
@@ -89,6 +90,8 @@ def main() -> int:
         check_an_infinite_loss_stops_all(rank)
         check_statistics_are_averaged(rank)
         check_dropout_differs(rank)
+        assert threads_of_gloo()
+    assert not threads_of_gloo()
     assert (distributed.rank(), distributed.world()) == (0, 1)
     return 0
 

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from tests.train.commands import threads_of_gloo
 from train import __main__ as command
 from train import loop
 from train.data import Batch
@@ -25,7 +26,9 @@ def main() -> int:
         return train_step(state, batches, measure_update)
 
     loop.train_step = signalled
-    return command.main(arguments)
+    code = command.main(arguments)
+    assert not threads_of_gloo()
+    return code
 
 
 if __name__ == "__main__":
