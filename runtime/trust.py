@@ -5,9 +5,16 @@ A reason about one point begins with its name, `gap` or `slider`.
 
 from __future__ import annotations
 
+import math
+
+from runtime.geometry import STRIDE
 from runtime.manifest import Thresholds
 from runtime.result import Keypoint
 from runtime.view import View
+
+# Where there is no gap, or no piece, the network often shows the other one twice. Of points that
+# both exist hardly a pair lies as near: such a puzzle is solved.
+ONE_PLACE_CANVAS_PX = 2.0 * STRIDE
 
 
 def doubts(gap: Keypoint, slider: Keypoint, view: View, limits: Thresholds) -> tuple[str, ...]:
@@ -20,6 +27,7 @@ def doubts(gap: Keypoint, slider: Keypoint, view: View, limits: Thresholds) -> t
         *(["nothing found"] if nothing else []),
         *_about_point("gap", gap, view, limits),
         *_about_point("slider", slider, view, limits),
+        *([] if nothing else _about_place(gap, slider, view)),
         *_about_rows(gap, slider, view, limits),
     )
 
@@ -33,6 +41,16 @@ def _about_point(name: str, point: Keypoint, view: View, limits: Thresholds) -> 
     if not view.contains(point.x, point.y):
         found.append(f"{name} lies outside the {'picture' if view.is_whole else 'roi'}")
     return found
+
+
+def _about_place(gap: Keypoint, slider: Keypoint, view: View) -> list[str]:
+    letterbox = view.letterbox
+    apart_canvas_px = math.hypot(
+        (gap.x - slider.x) * letterbox.scale_x, (gap.y - slider.y) * letterbox.scale_y
+    )
+    if apart_canvas_px >= ONE_PLACE_CANVAS_PX:
+        return []
+    return ["both points at one place: one of them may be missing"]
 
 
 def _about_rows(gap: Keypoint, slider: Keypoint, view: View, limits: Thresholds) -> list[str]:

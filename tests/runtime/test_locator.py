@@ -228,7 +228,7 @@ def _raw(x=100.0, y=100.0, score=0.9, sine=0.0, cosine=1.0) -> RawResult:
 
 def test_points_in_the_padding_are_reported_as_outside():
     location = locate(_raw(x=3, y=128), View.whole(100, 100), LIMITS)
-    assert location.reasons == (
+    assert location.reasons[:2] == (
         "gap lies outside the picture",
         "slider lies outside the picture",
     )
@@ -243,7 +243,8 @@ def test_points_in_the_padding_are_reported_as_outside():
     ],
 )  # fmt: skip
 def test_the_picture_ends_half_a_pixel_beyond_its_last_centres(x, y, inside):
-    assert locate(_raw(x=x, y=y), View.whole(512, 256), LIMITS).ok == inside
+    reasons = locate(_raw(x=x, y=y), View.whole(512, 256), LIMITS).reasons
+    assert ("gap lies outside the picture" not in reasons) == inside
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,24 @@ TEST(Doubts, RowsAreComparedOnTheCanvas) {
               std::vector<std::string>{"slider lies outside the roi"});
 }
 
+TEST(Doubts, PointsAtOnePlace) {
+    const std::vector<std::string> told{"both points at one place: one of them may be missing"};
+    locator_query query{};
+    query.roi_width = 1024;  // two picture pixels to a canvas pixel
+    query.roi_height = 512;
+    const View view(2000, 1000, query);
+    auto raw = sure();
+    const auto [x, y, score, rival] = raw.keypoints[0];
+    raw.keypoints[1] = {x - 7.9F, y, score, rival};
+    EXPECT_EQ(reasons(locate(raw, view, kLimits, 0)), told);
+    raw.keypoints[1] = {x + 4, y - 6, score, rival};
+    EXPECT_EQ(reasons(locate(raw, view, kLimits, 0)), told);
+    raw.keypoints[1] = {x + 8, y, score, rival};
+    EXPECT_EQ(locate(raw, view, kLimits, 0).ok, 1);
+    raw.keypoints = {{{x, y, 0.25F, 0}, {x, y, 0.25F, 0}}};  // nothing, and so at no place
+    EXPECT_EQ(reasons(locate(raw, view, kLimits, 0)).size(), 3U);
+}
+
 TEST(Doubts, EvenTheLargestNumbersFit) {
     auto raw = sure();
     raw.keypoints[0][3] = std::numeric_limits<float>::max();
