@@ -56,7 +56,12 @@ class Results:
             if "benchmarks" not in document:
                 return cls(document["machine"], document["taken"], document["rows"])
             rows = [
-                {"name": one["name"], **one["extra_info"], "times_s": one["stats"]["data"]}
+                # Rounded here: what is written is what is shown, judged and compared.
+                {
+                    "name": one["name"],
+                    **_rounded(one["extra_info"]),
+                    "times_s": one["stats"]["data"],
+                }
                 for one in document["benchmarks"]
             ]
             return cls(document["machine_info"], document["datetime"], rows)
@@ -71,7 +76,7 @@ class Results:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, single times left out."""
         rows = [{k: v for k, v in row.items() if k != "times_s"} for row in self.rows]
-        return {"machine": self.machine, "taken": self.taken, "rows": _rounded(rows)}
+        return {"machine": self.machine, "taken": self.taken, "rows": rows}
 
     def of(self, subject: str, **wanted: Any) -> Iterator[Row]:
         """Rows of a subject whose values, or whose options, are those."""

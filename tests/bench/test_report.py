@@ -190,6 +190,19 @@ def test_what_holds_no_results_is_one_line(tmp_path, capsys, content):
     assert error.count("\n") == 1
 
 
+def test_what_is_written_is_what_was_shown(plugin_json, tmp_path):
+    document = json.loads(plugin_json.read_text())
+    document["benchmarks"][0]["extra_info"]["p50_ms"] = (
+        12.8349999  # 12.83, but 12.835 in five digits
+    )
+    plugin_json.write_text(json.dumps(document))
+    taken = Results.read(plugin_json)
+    report.write(taken, tmp_path)
+    kept = Results.read(tmp_path / "benchmarks.json")
+    assert kept.rows == [{k: v for k, v in row.items() if k != "times_s"} for row in taken.rows]
+    assert kept.rows[0]["p50_ms"] == 12.835
+
+
 def test_the_readme_shows_what_the_json_holds(tmp_path, plugin_json, capsys):
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- bench -->\nold\n<!-- bench: end -->\nafter")
