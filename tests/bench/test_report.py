@@ -192,9 +192,7 @@ def test_what_holds_no_results_is_one_line(tmp_path, capsys, content):
 
 def test_what_is_written_is_what_was_shown(plugin_json, tmp_path):
     document = json.loads(plugin_json.read_text())
-    document["benchmarks"][0]["extra_info"]["p50_ms"] = (
-        12.8349999  # 12.83, but 12.835 in five digits
-    )
+    document["benchmarks"][0]["extra_info"]["p50_ms"] = 12.8349999  # would be shown as 12.83
     plugin_json.write_text(json.dumps(document))
     taken = Results.read(plugin_json)
     report.write(taken, tmp_path)
