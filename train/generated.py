@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from train.source import SampleSource, Showing
 from train.synth import Backgrounds, Sample, SynthOptions, render
@@ -36,18 +37,23 @@ class GeneratedPictures(SampleSource):
     ) -> None:
         super().__init__(showing)
         self.options, self.backgrounds, self.emphases = options, backgrounds, emphases
-        self._distinct = distinct
-        self._order = (-1, np.arange(distinct or 0))  # a time's, that of the last one asked for
+        self.distinct = distinct
+        self.show_only(np.arange(distinct or 0))
+
+    def show_only(self, numbers: NDArray[np.int64]) -> None:
+        """From now on these of the distinct pictures are the ones shown over and over."""
+        self._numbers = numbers
+        self._order = (-1, numbers)  # a time's, that of the last one asked for
 
     def number(self, epoch: int, position: int) -> int:
         shown = epoch * self.pictures_per_epoch + position
-        if self._distinct is None:
+        if self.distinct is None:
             return shown
-        time, place = divmod(shown, self._distinct)
+        time, place = divmod(shown, len(self._numbers))
         if self._order[0] != time:
             # The last number keeps this stream apart from the others.
             rng = np.random.default_rng([self.showing.seed, time, 0, 3])
-            self._order = (time, rng.permutation(self._distinct))
+            self._order = (time, rng.permutation(self._numbers))
         return int(self._order[1][place])
 
     def sample(self, number: int) -> Sample:

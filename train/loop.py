@@ -13,10 +13,11 @@ import torch
 
 from train import data, distributed
 from train.compose.stream import composed_batches
-from train.config import Config
+from train.config import Config, ConfigError
 from train.data import Batch
 from train.folder import CheckpointFolder
 from train.generated import GeneratedPictures
+from train.hardest import hardest
 from train.losses import batch_losses
 from train.metrics import ValidationMetrics, ValidationReport
 from train.monitor import Monitor, NullMonitor
@@ -45,7 +46,8 @@ def run(
     end; an interrupted one continues from its folder's `last.pth`, bit for bit on a CPU.
 
     Raises:
-        ConfigError: an epoch is shorter than a step.
+        ConfigError: an epoch is shorter than a step; the hardest pictures are asked for without
+            weights that could tell.
         CheckpointError: `resume` cannot be continued with this configuration, `weights`, to start
             from, belong to another network, or a checkpoint cannot be written.
         FloatingPointError: the loss or its gradient is no longer finite.
@@ -59,7 +61,28 @@ def run(
         state.start_from(weights)
     if resume is not None:
         state.restore(resume)
+    if not _choose_pictures(state, training_source, stop, resume or weights):
+        return False
     return train_to_the_end(state, training_source, validation_source, stop)
+
+
+def _choose_pictures(
+    state: TrainState, source: Source, stop: StopFlag, weights: Path | None
+) -> bool:
+    """Has the hardest pictures shown where they are wanted; False where it was told to stop."""
+    share = state.config.data.hardest_share
+    if share is None:
+        return True
+    if weights is None:
+        raise ConfigError("data.hardest_share: random weights find nothing hard; add --weights")
+    assert isinstance(source, GeneratedPictures)
+    if state.shown is None:  # a resumed run's checkpoint says which
+        state.shown = hardest(state, source, share, stop)
+    if state.shown is None:
+        log.info("stopped while scoring pictures; nothing was trained")
+        return False
+    source.show_only(state.shown)
+    return True
 
 
 def train_to_the_end(

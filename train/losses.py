@@ -49,6 +49,24 @@ def location_loss(logits: Tensor, share: Tensor, weight: Tensor) -> Tensor:
     return -(target * log_share).sum() / target.sum().clamp(min=1)
 
 
+def picture_losses(raw: Tensor, targets: Targets) -> Tensor:
+    """How far each picture's heatmaps are from what they should say, f32 [B]: its focal loss, and
+    the Kullback-Leibler divergence between its points' shares and the softmax over their maps.
+
+    Unlike the cross-entropy of `location_loss`, that is 0 wherever in its cell a point lies.
+    raw: f32 [B, 8, H, W].
+    """
+    logits, weight = raw[:, :2], targets.heatmap_weight
+    log_share = functional.log_softmax(logits.flatten(2), dim=2)
+    share = targets.share.flatten(2) * weight.flatten(2)
+    divergence = functional.kl_div(log_share, share, reduction="none").sum(dim=(1, 2))
+    focal = [
+        focal_heatmap_loss(logits[i, None], targets.heatmap[i, None], weight[i, None])
+        for i in range(len(raw))
+    ]
+    return divergence / share.sum(dim=(1, 2)).clamp(min=1) + torch.stack(focal)
+
+
 def weighted_l1(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Σ weight·|predicted − target| / Σ weight, summed over the two components; 0 without weight.
 

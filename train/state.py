@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.amp import GradScaler
 
@@ -42,6 +44,7 @@ class TrainState:
 
     `epoch` counts finished epochs; `step_in_epoch` the steps made since. `steps_per_epoch` whole
     steps of `pictures_per_step` (of all processes and batches) fit into an epoch's pictures.
+    `shown`: numbers of the only distinct pictures that are shown; None for all.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class TrainState:
         self.autocast_dtype = autocast_dtype(device, training.amp)
         self.scaler = GradScaler(device.type, enabled=self.autocast_dtype is torch.float16)
         self.epoch = self.global_step = 0
+        self.shown: NDArray[np.int64] | None = None
         self.metrics: dict[str, float] = {"best_mae": math.inf}
         self._sums: dict[str, float] = {}
         self._counted = 0
@@ -150,6 +154,7 @@ class TrainState:
             "scaler_state_dict": self.scaler.state_dict(),
             "ema_state_dict": None if self.ema is None else self.ema.state_dict(),
             "metrics": dict(self.metrics),
+            "shown": None if self.shown is None else torch.from_numpy(self.shown),
             "config": plain(self.config),
             "random_state": random_states[0],
             "other_random_states": random_states[1:],
@@ -213,6 +218,8 @@ class TrainState:
         self.epoch, self.global_step = saved["epoch"], saved["global_step"]
         self._sums, self._counted = dict(saved["loss_sums"]), saved["losses_counted"]
         self.metrics = dict(saved["metrics"])
+        if saved.get("shown") is not None:  # checkpoints made before version 0.2 do not say
+            self.shown = saved["shown"].numpy()
         random_states = [saved["random_state"], *saved["other_random_states"]]
         checkpoint.restore_random_state(random_states[distributed.rank()])
 

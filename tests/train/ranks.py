@@ -14,9 +14,12 @@ from torch import nn
 from tests.train.commands import threads_of_gloo
 from tests.train.fakes import FakePictures
 from tests.train.small import small_config
-from train import data, distributed
+from train import data, distributed, hardest
+from train.losses import picture_losses
 from train.state import TrainState
 from train.step import train_step
+from train.stop import StopFlag
+from train.targets import encode
 
 
 def check_agreement(rank: int) -> None:
@@ -82,6 +85,27 @@ def check_dropout_differs(rank: int) -> None:
     assert first != second
 
 
+def check_the_hardest_are_everybodys(rank: int) -> None:
+    """Each rank scores every other picture; both get what one process alone finds."""
+    section = {"distinct_pictures": 7, "canvas_scale": 2}
+    state = TrainState(small_config(Path("unused"), data=section), distributed.device())
+    source, _ = data.sources(state.config)
+    assert isinstance(source, data.GeneratedPictures)
+    found = hardest.hardest(state, source, 0.5, StopFlag())
+    losses = []
+    for number in range(7):
+        canvas, truth, _ = data.collate([source.unvaried(number)])
+        with torch.no_grad():
+            raw, _ = state.evaluated_model.eval().forward_training(data.network_input(canvas))
+        losses.append(float(picture_losses(raw, encode(truth, (32, 64)))))
+    expected = sorted(range(7), key=lambda number: -losses[number])[:4]
+    assert found is not None
+    assert found.tolist() == sorted(expected), rank
+    stop = StopFlag()
+    stop.is_set = rank == 1
+    assert hardest.hardest(state, source, 0.5, stop) is None
+
+
 def main() -> int:
     with distributed.process_group(True):
         rank = distributed.rank()
@@ -90,6 +114,7 @@ def main() -> int:
         check_an_infinite_loss_stops_all(rank)
         check_statistics_are_averaged(rank)
         check_dropout_differs(rank)
+        check_the_hardest_are_everybodys(rank)
         assert threads_of_gloo()
     assert not threads_of_gloo()
     assert (distributed.rank(), distributed.world()) == (0, 1)

@@ -167,6 +167,8 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
             "data={dataset: a, validation_dataset: b, emphases: [{share: 0.5}]}",
             ["emphases", "not generated"],
         ),
+        ("data.hardest_share=0.5", ["hardest_share", "distinct_pictures"]),
+        ("data={distinct_pictures: 9, hardest_share: 0}", ["hardest_share = 0", "greater than 0"]),
         ("data.emphases=[{share: 0.7}, {share: 0.4}]", ["emphases", "1.1, more than 1"]),
         ("data.emphases=[{share: 0.7, needs: []}]", ["emphases", "needs"]),
         ("loss.shape.weight=-1", ["loss.shape.weight", "-1"]),

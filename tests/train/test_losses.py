@@ -13,6 +13,7 @@ from train.losses import (
     compute_losses,
     focal_heatmap_loss,
     location_loss,
+    picture_losses,
     weighted_l1,
 )
 from train.synth import Sample
@@ -70,6 +71,26 @@ def test_focal_loss_against_the_formula_cell_by_cell() -> None:
     expected = brute_focal(raw[:, :2].numpy(), targets.heatmap.numpy(), weight)
     got = focal_heatmap_loss(raw[:, :2], targets.heatmap, targets.heatmap_weight)
     assert float(got) == pytest.approx(expected, rel=1e-4)
+
+
+def test_picture_losses_against_loops() -> None:
+    """A picture with both points, one with none, one whose gap does not count."""
+    targets, raw = batch(), random_raw()
+    got = picture_losses(raw, targets)
+    for b in range(3):
+        weight = targets.heatmap_weight[b, :, 0, 0].numpy()
+        logits = raw[b, :2].double().numpy()
+        expected = brute_focal(logits[None], targets.heatmap[b, None].numpy(), weight[None])
+        divergences = []
+        for k in range(2):
+            share = targets.share[b, k].double().numpy()
+            if weight[k] and share.any():
+                q = np.exp(logits[k] - logits[k].max())
+                q /= q.sum()
+                inside = share > 0
+                divergences.append((share * np.log(np.where(inside, share / q, 1))).sum())
+        expected += sum(divergences) / max(1, len(divergences))
+        assert float(got[b]) == pytest.approx(expected, rel=1e-4)
 
 
 def test_focal_loss_without_any_peak_counts_the_negatives_once() -> None:

@@ -12,6 +12,7 @@ from train.config.strict import (
     Even,
     Fraction,
     NonNegative,
+    Part,
     Positive,
     Range,
     Share,
@@ -180,7 +181,9 @@ class DataConfig(Strict):
     shown; `plain_share` is the share of pictures that show nothing but the gap and the piece;
     `emphases` take their shares of the training pictures, the rest being of any style.
     `distinct_pictures` of them are made and then shown again and again, augmented anew (None: every
-    one is another); with `cache`, they cost their time once.
+    one is another); with `cache`, they cost their time once. `hardest_share` of these alone are
+    shown: a sixth of them at random, the others those with the largest losses for the weights that
+    the run starts from.
 
     With `dataset`, a folder with a COCO-keypoints `annotations.json` (or that file), its pictures
     are shown `pictures_per_epoch` at a time (None: all of them), shuffled anew every epoch;
@@ -209,6 +212,7 @@ class DataConfig(Strict):
     plain_share: Share = 0.0
     emphases: tuple[EmphasisConfig, ...] = ()
     distinct_pictures: Count | None = None
+    hardest_share: Part | None = None
     compose: ComposeConfig | None = None
     canvas_scale: Literal[1, 2] = 1
 
@@ -222,6 +226,7 @@ class DataConfig(Strict):
             "plain_share",
             "emphases",
             "distinct_pictures",
+            "hardest_share",
             "compose",
         )
         if self.dataset is not None and any(getattr(self, name) for name in generator_only):
@@ -234,6 +239,8 @@ class DataConfig(Strict):
     def _fresh_or_again(self) -> DataConfig:
         if self.compose is not None and self.distinct_pictures is not None:
             raise ValueError("compose makes new pictures: distinct_pictures does not apply")
+        if self.hardest_share is not None and self.distinct_pictures is None:
+            raise ValueError("hardest_share is a share of distinct_pictures: say how many")
         return self
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ Count = Annotated[int, Field(ge=1)]
 Even = Annotated[int, Field(ge=2, multiple_of=2)]
 Blocks = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Part = Annotated[float, Field(gt=0, le=1)]
 Factor = Annotated[float, Field(gt=0, lt=1)]
 Range = tuple[float, float]
 
