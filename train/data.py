@@ -92,13 +92,14 @@ def _emphases(data: DataConfig, options: SynthOptions) -> list[Emphasis]:
 
 
 def _emphasised(options: SynthOptions, wanted: EmphasisConfig) -> SynthOptions:
-    no_gap = options.no_gap_probability if wanted.no_gap is None else wanted.no_gap
-    return replace(
-        options,
-        require=frozenset(wanted.require),
-        piece_height=wanted.piece_height or options.piece_height,
-        no_gap_probability=no_gap,
-    )
+    given = {
+        "piece_height": wanted.piece_height,
+        "no_gap_probability": wanted.no_gap,
+        "overlapping_probability": wanted.overlapping,
+        "right_probability": wanted.right,
+    }
+    changed: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    return replace(options, require=frozenset(wanted.require), **changed)
 
 
 def _from_folders(data: DataConfig, augmentation: AugmentationConfig) -> Sources:

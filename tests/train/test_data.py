@@ -77,6 +77,7 @@ def test_emphases_take_their_shares_of_the_training_pictures() -> None:
         {"share": 0.3, "require": ["star", "heart"]},
         {"share": 0.2, "piece_height": [0.4, 0.5]},
         {"share": 0.1, "no_gap": 1.0},
+        {"share": 0.1, "overlapping": 0.5, "right": 0.0},
     ]
     one = config(seed=6, pictures_per_epoch=1000, emphases=emphases, plain_share=0.25)
     training, validation = data.sources(one)
@@ -87,7 +88,8 @@ def test_emphases_take_their_shares_of_the_training_pictures() -> None:
         replace(plain, require=frozenset({"star", "heart"})): 0.3,
         replace(plain, piece_height=(0.4, 0.5)): 0.2,
         replace(plain, no_gap_probability=1.0): 0.1,
-        plain: 0.4,
+        replace(plain, overlapping_probability=0.5, right_probability=0.0): 0.1,
+        plain: 0.3,
     }
     for options, share in shares.items():
         assert chosen.count(options) / 2000 == pytest.approx(share, abs=0.04)

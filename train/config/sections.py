@@ -151,13 +151,17 @@ class MonitorConfig(Strict):
 
 class EmphasisConfig(Strict):
     """`share` of the training pictures: with these style families, pieces of these heights (as
-    fractions of the picture's; None: of any), `no_gap` of them without a gap (None: as usual).
+    fractions of the picture's; None: of any), `no_gap` of them without a gap, `overlapping` with
+    the piece partly over it, `right` of the pieces away from the left edge right of it (None: as
+    usual).
     """
 
     share: Share
     require: tuple[str, ...] = ()
     piece_height: Range | None = None
     no_gap: Share | None = None
+    overlapping: Share | None = None
+    right: Share | None = None
 
 
 class ComposeConfig(Strict):

@@ -65,7 +65,7 @@ def draw_layout(
     limit = options.max_rotation_deg
     angle = float(rng.uniform(-limit, limit)) if rotated else 0.0
     piece, gap = unit * size, turn(unit, angle) * size
-    gap_xy, slider_xy = _place(rng, width, height, piece, gap)
+    gap_xy, slider_xy = _place(rng, width, height, piece, gap, options)
     boxes = [_box(gap + gap_xy), _box(piece + slider_xy)]
     ambiguous = has_both and rng.random() < options.ambiguous_probability
     decoys: list[Decoy] = []
@@ -102,10 +102,15 @@ def _range(outline: Outline, width: int, height: int) -> tuple[Point, Point]:
 
 
 def _place(
-    rng: np.random.Generator, width: int, height: int, piece: Outline, gap: Outline
+    rng: np.random.Generator,
+    width: int,
+    height: int,
+    piece: Outline,
+    gap: Outline,
+    options: SynthOptions,
 ) -> tuple[Point, Point]:
-    """Anchors of gap and piece on one row: the piece at the left edge (half of all pictures),
-    anywhere on its row, or partly over the gap."""
+    """Anchors of gap and piece on one row: the piece partly over the gap, or else at the left edge
+    (five of nine) or anywhere on its row."""
     gap_low, gap_high = _range(gap, width, height)
     low, high = _range(piece, width, height)
     bottom, top = max(gap_low[1], low[1]), min(gap_high[1], high[1])
@@ -113,16 +118,18 @@ def _place(
     if rng.random() < 0.04:
         y = rng.choice([bottom, max(bottom, top)])
     apart = (np.ptp(piece[:, 0]) + np.ptp(gap[:, 0])) / 2
-    mode = rng.choice(3, p=[0.5, 0.4, 0.1])
+    over, right = options.overlapping_probability, options.right_probability
+    mode = rng.choice(3, p=[(1 - over) * 5 / 9, (1 - over) * 4 / 9, over])
     for _ in range(_TRIES):
         gap_x = rng.uniform(gap_low[0], gap_high[0])
         if mode == 0:
             slider_x = low[0] + rng.exponential(0.02 * width)
         elif mode == 1:
-            far = high[0] if rng.random() < 0.1 else max(low[0], gap_x)
+            far = high[0] if rng.random() < right else max(low[0], gap_x)
             slider_x = rng.uniform(low[0], far)
         else:
-            slider_x = gap_x + rng.choice([-1, 1], p=[0.9, 0.1]) * apart * rng.uniform(0.5, 0.95)
+            side = rng.choice([-1, 1], p=[1 - right, right])
+            slider_x = gap_x + side * apart * rng.uniform(0.5, 0.95)
         inside = low[0] <= slider_x <= high[0]
         if inside and (mode == 2 or abs(gap_x - slider_x) >= apart):
             break

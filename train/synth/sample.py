@@ -42,6 +42,8 @@ class SynthOptions:
     photo_probability: float = 0.8  # only where photographs are given
     decoy_probability: float = 0.3
     ambiguous_probability: float = 0.02
+    overlapping_probability: float = 0.1  # of pieces that lie partly over their gap
+    right_probability: float = 0.1  # of pieces right of it, of those not at the left edge
     rotation_probability: float = 0.12
     max_rotation_deg: float = 45.0
     highlight_probability: float = 0.1

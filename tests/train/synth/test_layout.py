@@ -34,6 +34,27 @@ def test_both_directions_and_overlap_occur() -> None:
     assert 0.6 < np.mean(np.array(travel) > 0) < 0.99
 
 
+def travels_and_overlaps(**options: float) -> tuple[np.ndarray, np.ndarray]:
+    """Of 300 layouts: the travel in pixels, and whether the boxes of gap and piece overlap in x."""
+    drawn = layouts(300, rotation_probability=0.0, **options)
+    travel = np.array([layout.gap_xy[0] - layout.slider_xy[0] for layout in drawn])
+    wide = np.array([np.ptp(layout.piece_outline[:, 0]) for layout in drawn])
+    return travel, np.abs(travel) < wide
+
+
+def test_pieces_lie_over_or_right_of_their_gap_as_often_as_asked() -> None:
+    # At a picture's edge a piece has no place on one side; a gap in 30 lies there.
+    travel, over = travels_and_overlaps(overlapping_probability=1.0, right_probability=1.0)
+    assert over.mean() > 0.95
+    assert np.mean(travel < 0) > 0.9
+    travel, over = travels_and_overlaps(overlapping_probability=0.0, right_probability=0.0)
+    assert over.mean() < 0.05
+    assert np.mean(travel < 0) < 0.05
+    travel, over = travels_and_overlaps(right_probability=1.0)
+    assert 0.05 < over.mean() < 0.2
+    assert 0.2 < np.mean(travel < 0) < 0.5  # half of those anywhere on the row
+
+
 def test_piece_sizes_span_the_range() -> None:
     sizes = np.array([layout.size_px for layout in layouts(500)]) / HEIGHT
     assert sizes.min() < 0.10
