@@ -218,7 +218,7 @@ class TrainState:
         self.epoch, self.global_step = saved["epoch"], saved["global_step"]
         self._sums, self._counted = dict(saved["loss_sums"]), saved["losses_counted"]
         self.metrics = dict(saved["metrics"])
-        if saved.get("shown") is not None:  # checkpoints made before version 0.2 do not say
+        if saved.get("shown") is not None:  # older checkpoints do not say
             self.shown = saved["shown"].numpy()
         random_states = [saved["random_state"], *saved["other_random_states"]]
         checkpoint.restore_random_state(random_states[distributed.rank()])
