@@ -14,12 +14,11 @@ from torch import nn
 from tests.train.commands import threads_of_gloo
 from tests.train.fakes import FakePictures
 from tests.train.small import small_config
+from tests.train.test_hardest import one_by_one
 from train import data, distributed, hardest
-from train.losses import picture_losses
 from train.state import TrainState
 from train.step import train_step
 from train.stop import StopFlag
-from train.targets import encode
 
 
 def check_agreement(rank: int) -> None:
@@ -92,12 +91,7 @@ def check_the_hardest_are_everybodys(rank: int) -> None:
     source, _ = data.sources(state.config)
     assert isinstance(source, data.GeneratedPictures)
     found = hardest.hardest(state, source, 0.5, StopFlag())
-    losses = []
-    for number in range(7):
-        canvas, truth, _ = data.collate([source.unvaried(number)])
-        with torch.no_grad():
-            raw, _ = state.evaluated_model.eval().forward_training(data.network_input(canvas))
-        losses.append(float(picture_losses(raw, encode(truth, (32, 64)))))
+    losses = one_by_one(state, source)
     expected = sorted(range(7), key=lambda number: -losses[number])[:4]
     assert found is not None
     assert found.tolist() == sorted(expected), rank

@@ -50,6 +50,17 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "last.pth"
 
 
+def one_by_one(state: TrainState, source: GeneratedPictures) -> list[float]:
+    """Every distinct picture's loss, in batches of one."""
+    losses = []
+    for number in range(source.distinct or 0):
+        canvas, truth, _ = data.collate([source.unvaried(number)])
+        with torch.no_grad():
+            raw, _ = state.evaluated_model.eval().forward_training(data.network_input(canvas))
+        losses.append(float(picture_losses(raw, encode(truth, (32, 64)))))
+    return losses
+
+
 def run(
     config: Config,
     weights: Path | None = None,
@@ -67,12 +78,7 @@ def test_the_hardest_and_a_few_others(
     state = TrainState(config(tmp_path), CPU)
     state.start_from(weights)
     source = training_source(state.config)
-    losses = []
-    for number in range(12):
-        canvas, truth, _ = data.collate([source.unvaried(number)])
-        with torch.no_grad():
-            raw, _ = state.evaluated_model.eval().forward_training(data.network_input(canvas))
-        losses.append(float(picture_losses(raw, encode(truth, (32, 64)))))
+    losses = one_by_one(state, source)
     found = hardest.hardest(state, source, 0.5, StopFlag())
     assert found is not None
     ranking = np.argsort(losses)[::-1]
