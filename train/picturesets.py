@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -85,11 +86,11 @@ def of_families(
         required = replace(options, require=frozenset({family}))
         if kind_of(family) == "furniture":
             required = replace(required, furniture_probability=1.0)
-        shown = (sample for sample in rendered(required) if _shows(sample, family))
+        shown = filter(partial(_shows, family), rendered(required))
         about = f"only pictures with {family}"
         yield PictureSet(f"family {family}", about, count, islice(shown, count), family=family)
 
 
-def _shows(sample: Sample, family: str) -> bool:
+def _shows(family: str, sample: Sample) -> bool:
     """Whether a family was drawn in the end: furniture needs a free place."""
     return any(family in drawn.split("+") for drawn in sample.families.values())

@@ -3,10 +3,11 @@
     python -m train.unseen --config train/configs/unseen.yaml -o runs/unseen \\
         --leave-out star blur-fill piece-glow --leave-out triangle spotlight piece-shadow
 
-One training shows every family; one for each --leave-out shows all but those named. Both answer the
-same pictures of each family; the difference is what not having seen it costs. Families of one kind
-(two shapes, say) belong into different trainings, or each makes up for less of the other. What is
-there already is not trained again, and an interrupted training goes on.
+One training for each --leave-out shows all families but those named. It and the next one (the last
+and the first), to which they were shown, answer the same pictures of each of them; the difference
+is what not having seen it costs. Families of one kind (two shapes, say) belong into different
+trainings, or each makes up for less of the other. What is there already is not trained again, and
+an interrupted training goes on.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ from train.picturesets import of_families
 from train.predictor import CheckpointLocator
 from train.synth.families import kind_of
 
-EVERYTHING = "everything"
 WITHIN_PX = 5.0
 # Two-sided 95 % of the normal distribution.
 Z = 1.96
@@ -86,9 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line; 0 when compared, 2 with one line on stderr, 130 when stopped while training."""
     options = _parser().parse_args(argv)
     try:
-        for family in (name for group in options.leave_out for name in group):
-            kind_of(family)
-        for group in ([], *options.leave_out):
+        _check(options.leave_out)
+        for group in options.leave_out:
             code = _train(options, group)
             if code:
                 return code
@@ -100,6 +99,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     print(f"\n{table(costs)}")
     return 0
+
+
+def _check(groups: Sequence[Sequence[str]]) -> None:
+    families = [name for group in groups for name in group]
+    for family in families:
+        kind_of(family)
+    twice = {family for family in families if families.count(family) > 1}
+    if twice:
+        raise ValueError(f"--leave-out {sorted(twice)[0]}: in two trainings; name it in one")
+    if len(groups) < 2:
+        raise ValueError("one --leave-out: add a second, whose training shows these families")
 
 
 def table(costs: Sequence[Cost]) -> str:
@@ -118,7 +128,7 @@ def table(costs: Sequence[Cost]) -> str:
 
 def _folder(options: argparse.Namespace, group: Sequence[str]) -> Path:
     output: Path = options.output
-    return output / ("without-" + "-".join(group) if group else EVERYTHING)
+    return output / ("without-" + "-".join(group))
 
 
 def _train(options: argparse.Namespace, group: Sequence[str]) -> int:
@@ -137,7 +147,7 @@ def _train(options: argparse.Namespace, group: Sequence[str]) -> int:
         if _is_finished(last, load_config(options.config, overrides)):
             return 0
         arguments += ["--resume", str(last)]
-    print(f"training that shows {'all but ' + ', '.join(group) if group else EVERYTHING}")
+    print(f"training that shows all but {', '.join(group)}")
     return training.main(arguments)
 
 
@@ -153,9 +163,9 @@ def _is_finished(last: Path, wanted: Config) -> bool:
 
 
 def _costs(options: argparse.Namespace) -> Iterator[Cost]:
-    shown = CheckpointLocator(_folder(options, []) / "last.pth")
-    for group in options.leave_out:
-        unseen = CheckpointLocator(_folder(options, group) / "last.pth")
+    groups = options.leave_out
+    trained = [CheckpointLocator(_folder(options, group) / "last.pth") for group in groups]
+    for group, unseen, shown in zip(groups, trained, trained[1:] + trained[:1], strict=True):
         _, *sets = of_families(group, options.pictures, options.backgrounds)
         for pictures in sets:
             samples = tqdm(pictures.samples, total=pictures.count, desc=pictures.name)
@@ -176,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         required=True,
         metavar="FAMILY",
-        help="style families of one more training; may be repeated",
+        help="style families that one more training does not show; given twice or more",
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR", help="trainings, unseen.json"

@@ -1,6 +1,7 @@
 """Short trainings that leave families out, compared on the same pictures."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from tests.train.small import small_config
 from train import __main__ as training
 from train import checkpoint, unseen
 from train.outcomes import Outcomes
+from train.predictor import CheckpointLocator
+from train.synth import Sample
 
 RIGHT, WRONG = ((200.0, 90.0), (40.0, 90.0)), ((206.0, 90.0), (40.0, 90.0))
 
@@ -49,7 +52,7 @@ def command(tmp_path: Path) -> list[str]:
     )
     path = written(config, tmp_path / "config.yaml")
     out = ["-o", str(tmp_path / "out"), "--pictures", "3"]
-    return ["--config", str(path), *out, "--leave-out", "star", "faint"]
+    return ["--config", str(path), *out, "--leave-out", "star", "faint", "--leave-out", "cross"]
 
 
 def test_trains_once_compares_and_goes_on(
@@ -65,9 +68,9 @@ def test_trains_once_compares_and_goes_on(
         path.parent.name: checkpoint.load(path)["config"]["data"]["leave_out"]
         for path in out.glob("*/last.pth")
     }
-    assert left_out == {"everything": [], "without-star-faint": ["star", "faint"]}
+    assert left_out == {"without-star-faint": ["star", "faint"], "without-cross": ["cross"]}
     costs = json.loads((out / "unseen.json").read_text())
-    assert {cost["family"] for cost in costs} == {"star", "faint"}
+    assert {cost["family"] for cost in costs} == {"star", "faint", "cross"}
     for cost in costs:
         assert f"| {cost['family']} |" in printed
 
@@ -89,6 +92,40 @@ def test_what_stops_a_training_stops_the_command(
     monkeypatch.setattr(training, "main", lambda _: training.INTERRUPTED)
     assert unseen.main(command) == training.INTERRUPTED
     assert not (tmp_path / "out" / "unseen.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        ([["star", "faint"]], "one --leave-out: add a second"),
+        ([["star"], ["faint", "star"]], "--leave-out star: in two trainings"),
+    ],
+)
+def test_families_that_no_training_would_show_are_refused(
+    command: list[str], groups: list[list[str]], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [word for group in groups for word in ("--leave-out", *group)]
+    assert unseen.main([*command[: command.index("--leave-out")], *given]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_each_is_compared_with_a_training_that_was_shown_its_families(
+    command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = []
+
+    def noted(
+        answering: dict[str, CheckpointLocator], samples: Iterable[Sample]
+    ) -> tuple[dict[str, Outcomes], str]:
+        left_out = {who: set(one.config.data.leave_out) for who, one in answering.items()}
+        everywhere = set.intersection(*(set(one.families.values()) for one in samples))
+        assert not left_out["shown"] & everywhere
+        compared.extend(left_out["unseen"] & everywhere)
+        return {who: outcomes(RIGHT) for who in answering}, ""
+
+    monkeypatch.setattr(unseen, "evaluate", noted)
+    assert unseen.main(command) == 0
+    assert compared == ["star", "faint", "cross"]
 
 
 def test_an_unknown_family_is_refused_before_anything_is_trained(
