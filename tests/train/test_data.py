@@ -120,6 +120,32 @@ def test_photographs_are_used_when_given(tmp_path: Path) -> None:
     assert any(not same(plain[0, i], with_photos[0, i]) for i in range(4))
 
 
+def test_validation_shows_photographs_that_training_does_not(tmp_path: Path) -> None:
+    for number in range(80):
+        picture = np.random.default_rng(number).integers(0, 256, (30, 50, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / f"{number}.png"), picture)
+    training, validation = data.sources(config(backgrounds=str(tmp_path)))
+    shown, held_out = files_of(training), files_of(validation)
+    assert shown
+    assert held_out
+    assert not shown & held_out
+
+
+def test_too_few_photographs_are_shown_by_both(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cv2.imwrite(str(tmp_path / "one.png"), np.full((30, 50, 3), 90, np.uint8))
+    training, validation = data.sources(config(backgrounds=str(tmp_path)))
+    assert files_of(training) == files_of(validation) == {tmp_path / "one.png"}
+    assert "too few photographs to keep some for validation" in caplog.text
+
+
+def files_of(source: Source) -> set[Path]:
+    assert isinstance(source, GeneratedPictures)
+    assert source.backgrounds is not None
+    return set(source.backgrounds.files)
+
+
 def folders(tmp_path: Path, **section: Any) -> Config:
     write_dataset(tmp_path)
     path = str(tmp_path)

@@ -1,6 +1,7 @@
 """The picture generator: slider puzzles with exact truth, one seed one picture, bit for bit."""
 
 from train.synth.families import FAMILIES
+from train.synth.mixtures import Mixtures
 from train.synth.photos import Backgrounds
 from train.synth.sample import DIFFICULTIES, Sample, SynthOptions
 from train.synth.scene import GENERATOR_VERSION, render
@@ -10,6 +11,7 @@ __all__ = [
     "FAMILIES",
     "GENERATOR_VERSION",
     "Backgrounds",
+    "Mixtures",
     "Sample",
     "SynthOptions",
     "render",

@@ -1,9 +1,10 @@
-"""Photographs of a folder as backgrounds, a stable tenth of them kept for tests."""
+"""Photographs of a folder as backgrounds; stable parts are kept for tests and for validation."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,21 +15,29 @@ from runtime.encoded import PICTURE_SUFFIXES
 from runtime.errors import InputError
 from train.synth.palette import Picture
 
-Split = Literal["train", "test", "all"]
+Split = Literal["train", "validation", "test", "all"]
 _Rng = np.random.Generator
 
-_TEST_BYTES = 26  # of 256: about a tenth of the files
+# Of 256, as a file's first byte of sha256 says: about a tenth of the files and a fortieth.
+_BYTES: Mapping[str, range] = {
+    "train": range(33, 256),
+    "validation": range(26, 33),
+    "test": range(26),
+    "all": range(256),
+}
 _MAX_SIDE_PX = 1600  # larger photographs are reduced on loading
 _MAX_ENLARGEMENT = 1.6
 _FILE_DRAWS = 4
 
 
 class Backgrounds:
-    """Photographs of a folder, cropped at random; a stable tenth of the files is kept for tests.
+    """Photographs of a folder, cropped at random; stable parts of the files are kept for tests and
+    for validation.
 
     Files are told apart by content: a file belongs to the test split when the first byte of its
-    sha256 is below 26, wherever it lies and whatever it is called. Decoded pictures are kept up to
-    `cache_bytes` per process; the cache changes speed alone. Can be pickled and forked.
+    sha256 is below 26 and to the validation split when it is below 33, wherever it lies and
+    whatever it is called. Decoded pictures are kept up to `cache_bytes` per process; the cache
+    changes speed alone. Can be pickled and forked.
     """
 
     def __init__(
@@ -43,10 +52,10 @@ class Backgrounds:
         Raises:
             InputError: the folder is missing, holds no picture of the split, or a file cannot be
                 read; the message names it.
-            ValueError: `split` is none of train, test, all.
+            ValueError: `split` is none of train, validation, test, all.
         """
-        if split not in ("train", "test", "all"):
-            raise ValueError(f"split must be 'train', 'test' or 'all', got {split!r}")
+        if split not in _BYTES:
+            raise ValueError(f"split must be one of {', '.join(_BYTES)}, got {split!r}")
         self.directory = Path(directory)
         self.split = split
         self.cache_bytes = cache_bytes
@@ -84,13 +93,16 @@ class Backgrounds:
         Raises:
             InputError: the photograph drawn cannot be decoded; the message names the file.
         """
+        photo = self._large_enough(rng, width, height)
+        return vary(rng, crop(rng, photo, width, height, 0.6))
+
+    def _large_enough(self, rng: _Rng, width: int, height: int) -> Picture:
+        """A random photograph, one that need not be enlarged much if that is soon found."""
         for _ in range(_FILE_DRAWS):
             photo = self._load(int(rng.integers(len(self.files))))
-            largest = min(photo.shape[1] / width, photo.shape[0] / height)
-            if largest * _MAX_ENLARGEMENT >= 1.0:
+            if _largest_scale(photo, width, height) * _MAX_ENLARGEMENT >= 1.0:
                 break
-        scale = min(largest, max(largest * rng.uniform(0.6, 1.0), 1 / _MAX_ENLARGEMENT))
-        return _vary(rng, _crop(rng, photo, width, height, scale))
+        return photo
 
     def _load(self, index: int) -> Picture:
         """The decoded photograph, from the cache if it is there (least recently used go first)."""
@@ -112,7 +124,7 @@ def _hash_split(directory: Path, split: Split) -> dict[Path, str]:
         if path.suffix.lower() not in PICTURE_SUFFIXES or not path.is_file():
             continue
         digest = hashlib.sha256(_read_bytes(path)).digest()
-        if split == "all" or (split == "test") == (digest[0] < _TEST_BYTES):
+        if digest[0] in _BYTES[split]:
             hashes[path] = digest.hex()
     return hashes
 
@@ -139,19 +151,27 @@ def _decode(path: Path) -> Picture:
     return cv2.resize(photo, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
 
 
-def _crop(rng: _Rng, photo: Picture, width: int, height: int, scale: float) -> Picture:
-    """A crop of `scale` photograph pixels per picture pixel, mirrored half of the time."""
+def _largest_scale(photo: Picture, width: int, height: int) -> float:
+    """Photograph pixels per picture pixel of the largest crop with the picture's aspect."""
+    return float(min(photo.shape[1] / width, photo.shape[0] / height))
+
+
+def crop(rng: _Rng, photo: Picture, width: int, height: int, smallest: float) -> Picture:
+    """A crop of `smallest` to 1 of the largest fitting size, more where it would have to be
+    enlarged beyond 1.6 times; mirrored half of the time."""
+    largest = _largest_scale(photo, width, height)
+    scale = min(largest, max(largest * rng.uniform(smallest, 1.0), 1 / _MAX_ENLARGEMENT))
     crop_w = min(photo.shape[1], max(1, round(width * scale)))
     crop_h = min(photo.shape[0], max(1, round(height * scale)))
     left = int(rng.integers(0, photo.shape[1] - crop_w + 1))
     top = int(rng.integers(0, photo.shape[0] - crop_h + 1))
-    crop = photo[top : top + crop_h, left : left + crop_w]
+    part = photo[top : top + crop_h, left : left + crop_w]
     how = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
-    picture = cv2.resize(crop, (width, height), interpolation=how)
+    picture = cv2.resize(part, (width, height), interpolation=how)
     return cv2.flip(picture, 1) if rng.random() < 0.5 else picture
 
 
-def _vary(rng: _Rng, picture: Picture) -> Picture:
+def vary(rng: _Rng, picture: Picture) -> Picture:
     """Now and then another brightness, contrast or hue."""
     if rng.random() < 0.3:
         gain, shift = rng.uniform(0.7, 1.25), rng.uniform(-30, 30)

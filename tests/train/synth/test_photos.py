@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from runtime.errors import InputError
-from train.synth.photos import Backgrounds
+from train.synth.photos import Backgrounds, Split
+
+SPLITS: tuple[Split, ...] = ("train", "validation", "test", "all")
 
 
 def write_photos(folder: Path, count: int, size: tuple[int, int] = (160, 120)) -> list[Path]:
@@ -26,18 +28,21 @@ def write_photos(folder: Path, count: int, size: tuple[int, int] = (160, 120)) -
 
 
 def test_split_goes_by_content_and_is_complete(tmp_path: Path) -> None:
-    paths = write_photos(tmp_path / "photos", 60)
-    parts = {
-        split: Backgrounds(tmp_path / "photos", split=split) for split in ("train", "test", "all")
-    }
-    test_files = [p for p in paths if hashlib.sha256(p.read_bytes()).digest()[0] < 26]
-    assert 0 < len(test_files) < 20
+    paths = write_photos(tmp_path / "photos", 120)
+    parts = {name: Backgrounds(tmp_path / "photos", split=name) for name in SPLITS}
+    first_bytes = {path: hashlib.sha256(path.read_bytes()).digest()[0] for path in paths}
+    test_files = [path for path in paths if first_bytes[path] < 26]
+    assert 0 < len(test_files) < 30
     assert list(parts["test"].files) == test_files
-    assert sorted(parts["train"].files + parts["test"].files) == list(parts["all"].files) == paths
+    validation_files = [path for path in paths if 26 <= first_bytes[path] < 33]
+    assert validation_files
+    assert list(parts["validation"].files) == validation_files
+    together = parts["train"].files + parts["validation"].files + parts["test"].files
+    assert sorted(together) == list(parts["all"].files) == paths
     hashes = sorted(hashlib.sha256(p.read_bytes()).hexdigest() for p in test_files)
     expected = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
     assert parts["test"].fingerprint == expected
-    assert len({part.fingerprint for part in parts.values()}) == 3
+    assert len({part.fingerprint for part in parts.values()}) == 4
 
 
 def test_fingerprint_ignores_file_names(tmp_path: Path) -> None:
@@ -113,8 +118,8 @@ def test_missing_and_empty_folders_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty" / "notes.txt").write_text("no picture")
     with pytest.raises(InputError, match=r"empty holds no picture .* of the split 'train'"):
         Backgrounds(tmp_path / "empty")
-    with pytest.raises(ValueError, match="split must be"):
-        Backgrounds(tmp_path, split="validation")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="split must be one of train, validation, test, all"):
+        Backgrounds(tmp_path, split="tests")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture at all", b"\x89PNG\r\n\x1a\n\0\0"])
