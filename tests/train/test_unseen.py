@@ -29,17 +29,30 @@ def outcomes(*answers: tuple[tuple[float, float], tuple[float, float]]) -> Outco
     return made
 
 
+def both(shown: Outcomes, unseen_: Outcomes) -> dict[str, Outcomes]:
+    return {"shown": shown, "unseen": unseen_}
+
+
 def test_what_was_lost_is_the_difference_on_the_same_points() -> None:
-    cost = unseen.compare("star", outcomes(RIGHT, RIGHT), outcomes(RIGHT, WRONG))
+    alike = both(outcomes(RIGHT), outcomes(RIGHT))
+    cost = unseen.compare("star", both(outcomes(RIGHT, RIGHT), outcomes(RIGHT, WRONG)), alike)
     assert (cost.family, cost.points, cost.shown, cost.unseen) == ("star", 4, 1.0, 0.75)
-    assert cost.lost == 0.25
+    assert (cost.anyway, cost.lost) == (0.0, 0.25)
     # One of four points differs: a variance of 1/4 - 1/16, over four points.
     assert cost.plus_minus == pytest.approx(1.96 * (3 / 16 / 4) ** 0.5)
 
 
 def test_no_interval_is_wider_for_both_being_wrong_alike() -> None:
-    cost = unseen.compare("star", outcomes(RIGHT, WRONG), outcomes(RIGHT, WRONG))
+    alike = both(outcomes(RIGHT, WRONG), outcomes(RIGHT, WRONG))
+    cost = unseen.compare("star", alike, alike)
     assert (cost.shown, cost.lost, cost.plus_minus) == (0.75, 0.0, 0.0)
+
+
+def test_a_training_that_is_worse_anyway_lost_nothing() -> None:
+    worse = both(outcomes(RIGHT, RIGHT), outcomes(RIGHT, WRONG))
+    cost = unseen.compare("star", worse, worse)
+    assert (cost.shown, cost.unseen, cost.anyway, cost.lost) == (1.0, 0.75, 0.25, 0.0)
+    assert cost.plus_minus == pytest.approx(1.96 * (2 * 3 / 16 / 4) ** 0.5)
 
 
 @pytest.fixture
@@ -120,12 +133,13 @@ def test_each_is_compared_with_a_training_that_was_shown_its_families(
         left_out = {who: set(one.config.data.leave_out) for who, one in answering.items()}
         everywhere = set.intersection(*(set(one.families.values()) for one in samples))
         assert not left_out["shown"] & everywhere
-        compared.extend(left_out["unseen"] & everywhere)
+        compared.append(left_out["unseen"] & everywhere)
         return {who: outcomes(RIGHT) for who in answering}, ""
 
     monkeypatch.setattr(unseen, "evaluate", noted)
     assert unseen.main(command) == 0
-    assert compared == ["star", "faint", "cross"]
+    # Of all styles, then of each family that one of the two was not shown.
+    assert compared == [set(), {"star"}, {"faint"}, set(), {"cross"}]
 
 
 def test_an_unknown_family_is_refused_before_anything_is_trained(
