@@ -17,8 +17,6 @@ Answer = tuple[Tensor, Tensor | None]
 
 # Few cells belong to a shape: those count so much more.
 COVERED_WEIGHT = 3.0
-# Few gaps are turned: those count so much more. Else an L1 loss stays at the median, an angle of 0.
-TURNED_WEIGHT = 8.0
 
 
 def focal_heatmap_loss(
@@ -79,20 +77,6 @@ def weighted_l1(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return total / torch.where(weights > 0, weights, 1.0)
 
 
-def angle_weight(targets: Targets, shapes: ShapeTargets) -> Tensor:
-    """What each cell counts in the angle's loss, f32 [B, 1, H, W], summing to 1 over a picture
-    whose angle is defined (`TURNED_WEIGHT` for a gap that is turned) and to 0 over others.
-
-    Not only the gap's centre says it, where it is read, but all that the gap covers: near its
-    outline a slant is seen at once, from there the centre learns it.
-    """
-    defined = targets.angle_weight.amax(dim=(2, 3), keepdim=True)
-    turned = (targets.angle[:, :1] != 0).float()
-    cells = torch.maximum(targets.angle_weight, defined * shapes.centre_weight[:, 0])
-    share = cells / cells.sum(dim=(2, 3), keepdim=True).clamp(min=1)
-    return share * (1 + (TURNED_WEIGHT - 1) * turned)
-
-
 def shape_loss(logits: Tensor, coverage: Tensor, weight: Tensor) -> Tensor:
     """Binary cross-entropy of coverage, covered parts counting `COVERED_WEIGHT` times.
 
@@ -131,7 +115,7 @@ def compute_losses(
         "offset": weighted_l1(
             raw[:, 2:6].unflatten(1, (2, 2)), targets.offset, targets.offset_weight
         ),
-        "angle": weighted_l1(raw[:, 6:8], targets.angle, angle_weight(targets, shapes)),
+        "angle": weighted_l1(raw[:, 6:8], targets.angle, targets.angle_weight),
         "shape": raw.new_zeros(()),
         "centre": raw.new_zeros(()),
     }

@@ -6,12 +6,10 @@ import torch
 
 from tests.train.fakes import outlined, sample
 from train.config import LossConfig, parse_config
-from train.coverage import MOSTLY, ShapeTargets, encode_shapes
+from train.coverage import ShapeTargets, encode_shapes
 from train.data import collate, prepare
 from train.losses import (
     COVERED_WEIGHT,
-    TURNED_WEIGHT,
-    angle_weight,
     compute_losses,
     focal_heatmap_loss,
     location_loss,
@@ -112,8 +110,9 @@ def test_focal_loss_is_finite_for_extreme_logits(logit: float) -> None:
     assert torch.isfinite(logits.grad).all()
 
 
-def test_offset_loss_against_loops() -> None:
+def test_offset_and_angle_losses_against_loops() -> None:
     targets, raw = batch(), random_raw()
+    losses = losses_of(raw, targets)
     offset = raw[:, 2:6].unflatten(1, (2, 2)).numpy()
     total = weights = 0.0
     for b, k, _, i, j in np.argwhere(targets.offset_weight.numpy() > 0):
@@ -121,31 +120,13 @@ def test_offset_loss_against_loops() -> None:
         weights += w
         for axis in (0, 1):
             total += w * abs(float(offset[b, k, axis, i, j] - targets.offset[b, k, axis, i, j]))
-    assert losses_of(raw, targets)["offset"].item() == pytest.approx(total / weights, rel=1e-4)
-
-
-def test_angle_loss_against_loops() -> None:
-    turned, straight, undefined = outlined(sample()), outlined(sample(angle_deg=0.0)), samples()[2]
-    item = collate([prepare(one) for one in (turned, straight, undefined)])
-    targets, shapes, raw = encode(item[1]), encode_shapes(*item), random_raw()
+    assert losses["offset"].item() == pytest.approx(total / weights, rel=1e-4)
     total = 0.0
-    for b, counts in ((0, TURNED_WEIGHT), (1, 1.0)):
-        # A disc of 50 px covers more than the nine cells about its centre, all within it.
-        cells = np.argwhere(shapes.mask[b, 0].numpy() > MOSTLY)
-        assert len(cells) > 100
-        for i, j in cells:
-            for axis in (0, 1):
-                error = abs(float(raw[b, 6 + axis, i, j] - targets.angle[b, axis, 0, 0]))
-                total += counts * error / len(cells)
-    losses = compute_losses(raw, random_maps(), targets, shapes, LossConfig())
-    assert losses["angle"].item() == pytest.approx(total / (TURNED_WEIGHT + 1), rel=1e-4)
-
-
-def test_without_outlines_the_angle_is_asked_for_about_the_centre() -> None:
-    item = collate([prepare(sample())])
-    targets, shapes = encode(item[1]), encode_shapes(*item)
-    expected = TURNED_WEIGHT / 9 * targets.angle_weight
-    torch.testing.assert_close(angle_weight(targets, shapes), expected)
+    cells = np.argwhere(targets.angle_weight.numpy() > 0)
+    for b, _, i, j in cells:
+        for axis in (0, 1):
+            total += abs(float(raw[b, 6 + axis, i, j] - targets.angle[b, axis, 0, 0]))
+    assert losses["angle"].item() == pytest.approx(total / len(cells), rel=1e-4)
 
 
 def test_nothing_to_supervise_costs_nothing() -> None:
