@@ -48,8 +48,8 @@ class Cost:
         family: which every picture shows.
         points: how many points were asked for, gaps and pieces.
         shown, unseen: shares that the network found to which the family was and was not shown.
-        anyway: the difference of the same two networks on pictures of all styles: two trainings are
-            never equally good.
+        anyway: how much more the former finds on pictures of all styles: two trainings are never
+            equally good.
         plus_minus: half the 95 % interval of what was lost, of paired shares.
     """
 
@@ -66,10 +66,10 @@ class Cost:
         return self.shown - self.unseen - self.anyway
 
 
-Outcome = Mapping[str, Outcomes]  # of "shown" and "unseen"
+OfBoth = Mapping[str, Outcomes]  # by "shown" and "unseen"
 
 
-def compare(family: str, of_family: Outcome, of_all: Outcome) -> Cost:
+def compare(family: str, of_family: OfBoth, of_all: OfBoth) -> Cost:
     """Both networks on pictures of the family and of all; a point in doubt counts where it lies."""
     shown, unseen = _found(of_family["shown"]), _found(of_family["unseen"])
     differences = shown.astype(float) - unseen
@@ -183,7 +183,7 @@ def _costs(options: argparse.Namespace) -> Iterator[Cost]:
             yield compare(str(pictures.family), _outcomes(both, pictures), ordinary)
 
 
-def _outcomes(both: Mapping[str, CheckpointLocator], pictures: PictureSet) -> Outcome:
+def _outcomes(both: Mapping[str, CheckpointLocator], pictures: PictureSet) -> OfBoth:
     samples = tqdm(pictures.samples, total=pictures.count, desc=pictures.name)
     return evaluate(both, samples)[0]
 

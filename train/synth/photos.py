@@ -158,7 +158,10 @@ def _largest_scale(photo: Picture, width: int, height: int) -> float:
 
 def crop(rng: _Rng, photo: Picture, width: int, height: int, smallest: float) -> Picture:
     """A crop of `smallest` to 1 of the largest fitting size, more where it would have to be
-    enlarged beyond 1.6 times; mirrored half of the time."""
+    enlarged beyond 1.6 times; mirrored half of the time.
+
+    photo: u8 BGR [H, W, 3] of any size. Returns u8 BGR [height, width, 3].
+    """
     largest = _largest_scale(photo, width, height)
     scale = min(largest, max(largest * rng.uniform(smallest, 1.0), 1 / _MAX_ENLARGEMENT))
     crop_w = min(photo.shape[1], max(1, round(width * scale)))
@@ -172,7 +175,7 @@ def crop(rng: _Rng, photo: Picture, width: int, height: int, smallest: float) ->
 
 
 def vary(rng: _Rng, picture: Picture) -> Picture:
-    """Now and then another brightness, contrast or hue."""
+    """A picture u8 BGR [H, W, 3], now and then with another brightness, contrast or hue."""
     if rng.random() < 0.3:
         gain, shift = rng.uniform(0.7, 1.25), rng.uniform(-30, 30)
         curve = (np.arange(256) - 127.5) * gain + 127.5 + shift
