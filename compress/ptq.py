@@ -21,7 +21,7 @@ from compress.onnx_graphs import deployed_onnx
 from compress.qdq import qdq_onnx
 from compress.quantize import PRESETS, quantize
 from train.arguments import positive
-from train.synth import Backgrounds
+from train.synth import held_out
 
 
 def post_training(
@@ -59,7 +59,7 @@ def _run(given: argparse.Namespace) -> str:
 def _control(given: argparse.Namespace) -> AccuracyControl | None:
     if not given.accuracy_control:
         return None
-    backgrounds = Backgrounds(given.backgrounds) if given.backgrounds else None
+    backgrounds = held_out(given.backgrounds) if given.backgrounds else None
     pictures = accuracy.generated(given.control_pictures, backgrounds)
     return AccuracyControl(pictures, given.max_drop)
 

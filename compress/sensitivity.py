@@ -30,7 +30,7 @@ from runtime.timing import time_calls
 from train.arguments import positive
 from train.checkpoint import load_model
 from train.model import fold
-from train.synth import Backgrounds
+from train.synth import held_out
 
 # A part pays where it takes this share of INT8's loss away, per share of the time it costs.
 _WORTH = 5.0
@@ -137,7 +137,7 @@ def _share(part: float, whole: float) -> float:
 
 def _run(given: argparse.Namespace) -> str:
     net = fold(load_model(given.checkpoint)[0])
-    backgrounds = Backgrounds(given.backgrounds) if given.backgrounds else None
+    backgrounds = held_out(given.backgrounds) if given.backgrounds else None
     rows = sensitivity(
         deployed_onnx(net, 1.0),
         calibration_set(given),

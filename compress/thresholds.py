@@ -29,7 +29,7 @@ from runtime.geometry import CANVAS_HEIGHT, STRIDE
 from runtime.trust import doubts
 from runtime.view import View
 from train.arguments import positive, share
-from train.synth import Backgrounds, Sample, SynthOptions, render
+from train.synth import Sample, SynthOptions, held_out, render
 
 RIGHT_WITHIN_PX = 5.0
 # A stream of its own: neither training, calibration nor any test set draws from it.
@@ -175,7 +175,7 @@ def fit_bundle(
     if precision not in bundle.precisions:
         held = ", ".join(bundle.precisions)
         raise CompressionError(f"{bundle.directory} holds {held}, not {precision}")
-    photographs = Backgrounds(backgrounds) if backgrounds else None
+    photographs = held_out(backgrounds) if backgrounds else None
     samples = (render(SEED, index, _OPTIONS, photographs) for index in itertools.count())
     cases = answered(bundle, samples, 2 * pictures)
     limits = fit(cases[precision][:pictures], max_false_abstention)

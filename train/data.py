@@ -6,7 +6,6 @@ step and go on with the very next picture, whatever the number of workers and pr
 
 from __future__ import annotations
 
-import logging
 import signal
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
@@ -28,11 +27,9 @@ from train.config import AugmentationConfig, Config, ConfigError, DataConfig, Em
 from train.entries import DataError
 from train.generated import Emphasis, GeneratedPictures
 from train.source import SampleSource, Showing, Source
-from train.synth import Backgrounds, Mixtures, SynthOptions
+from train.synth import Mixtures, SynthOptions, held_out
 
 __all__ = ["GeneratedPictures", "Item", "Source", "loader", "network_input", "prepare", "sources"]
-
-log = logging.getLogger("train")
 
 # Added to the seed for validation, so that its pictures come from a stream of their own.
 VALIDATION_SEED = 2**31
@@ -76,7 +73,8 @@ def _generated(data: DataConfig, augmentation: AugmentationConfig) -> Sources:
     drawn = dict.fromkeys(("confusing_gap_prob", "perlin_noise_prob", "gap_highlight_prob"), 0.0)
     augmentation = augmentation.model_copy(update=drawn)
     folder = data.backgrounds
-    photographs, held_out = (None, None) if folder is None else _photographs(Path(folder))
+    photographs = None if folder is None else Mixtures(folder)
+    others = None if folder is None else held_out(folder)
     per_epoch = data.pictures_per_epoch or GENERATED_PER_EPOCH
     scale, count = data.canvas_scale, data.validation_pictures
     gib, distinct = data.cache_gib if data.cache else 0.0, data.distinct_pictures
@@ -86,20 +84,8 @@ def _generated(data: DataConfig, augmentation: AugmentationConfig) -> Sources:
     validated = Showing(data.seed + VALIDATION_SEED, count, scale, cache=rest)
     return (
         GeneratedPictures(shown, varied, photographs, _emphases(data, varied), distinct),
-        GeneratedPictures(validated, options, held_out),
+        GeneratedPictures(validated, options, others),
     )
-
-
-def _photographs(folder: Path) -> tuple[Backgrounds, Backgrounds]:
-    """For training and for validation: others, as what is learned of photographs that were seen
-    helps with those alone; in a folder too small for that, the same. The test split stays unseen.
-    """
-    training = Mixtures(folder)
-    try:
-        return training, Backgrounds(folder, split="validation")
-    except InputError:
-        log.warning("%s: too few photographs to keep some for validation", folder)
-        return training, Backgrounds(folder)
 
 
 def _emphases(data: DataConfig, options: SynthOptions) -> list[Emphasis]:

@@ -2,7 +2,7 @@
 
 from train.synth.families import FAMILIES
 from train.synth.mixtures import Mixtures
-from train.synth.photos import Backgrounds
+from train.synth.photos import Backgrounds, held_out
 from train.synth.sample import DIFFICULTIES, Sample, SynthOptions
 from train.synth.scene import GENERATOR_VERSION, render
 
@@ -14,5 +14,6 @@ __all__ = [
     "Mixtures",
     "Sample",
     "SynthOptions",
+    "held_out",
     "render",
 ]

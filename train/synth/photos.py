@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,8 @@ import numpy as np
 from runtime.encoded import PICTURE_SUFFIXES
 from runtime.errors import InputError
 from train.synth.palette import Picture
+
+log = logging.getLogger("train")
 
 Split = Literal["train", "validation", "test", "all"]
 _Rng = np.random.Generator
@@ -115,6 +118,23 @@ class Backgrounds:
         while self._cached_bytes > self.cache_bytes and self._cache:
             self._cached_bytes -= self._cache.popitem(last=False)[1].nbytes
         return photo
+
+
+def held_out(directory: str | Path) -> Backgrounds:
+    """Photographs to measure on that are neither training's nor a test set's.
+
+    What a network has learned of photographs that it was shown helps with those alone. A folder
+    too small to keep some gives training's, with a warning.
+
+    Raises:
+        InputError: as `Backgrounds` does.
+    """
+    try:
+        return Backgrounds(directory, split="validation")
+    except InputError:
+        seen = Backgrounds(directory)
+    log.warning("%s: too few photographs to keep some for validation", directory)
+    return seen
 
 
 def _hash_split(directory: Path, split: Split) -> dict[Path, str]:
