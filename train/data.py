@@ -89,7 +89,10 @@ def _generated(data: DataConfig, augmentation: AugmentationConfig) -> Sources:
 
 
 def _emphases(data: DataConfig, options: SynthOptions) -> list[Emphasis]:
-    return [Emphasis(wanted.share, _emphasised(options, wanted)) for wanted in data.emphases]
+    return [
+        Emphasis(wanted.share, _emphasised(options, wanted), wanted.finish)
+        for wanted in data.emphases
+    ]
 
 
 def _emphasised(options: SynthOptions, wanted: EmphasisConfig) -> SynthOptions:

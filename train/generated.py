@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from train.source import SampleSource, Showing
 from train.synth import Backgrounds, Sample, SynthOptions, render
+from train.variations import FINISHES, finished
 
 
 @dataclass(frozen=True)
 class Emphasis:
-    """A share (0..1) of the pictures that is drawn with options of its own."""
+    """A share (0..1) of the pictures that is drawn with options of its own, and what is done to
+    them then: variation -> range, as `train.variations` names them.
+
+    Raises:
+        ValueError: there is no such variation, or its range is empty.
+    """
 
     share: float
     options: SynthOptions
+    finish: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in self.finish.items():
+            if name not in FINISHES:
+                raise ValueError(f"unknown finish {name!r}; there are {', '.join(FINISHES)}")
+            if not 0 < low <= high:
+                raise ValueError(f"finish {name}: expected 0 < low <= high, got ({low}, {high})")
 
 
 class GeneratedPictures(SampleSource):
@@ -57,15 +71,19 @@ class GeneratedPictures(SampleSource):
         return int(self._order[1][place])
 
     def sample(self, number: int) -> Sample:
-        options = self.options_of(number)
-        return render(self.showing.seed, number, options, self.backgrounds)
+        chosen, seed = self._emphasis_of(number), self.showing.seed
+        sample = render(seed, number, chosen.options, self.backgrounds)
+        # The last number keeps this stream apart from the generator's and the augmentation's.
+        return finished(sample, chosen.finish, np.random.default_rng([seed, number, 0, 4]))
 
     def options_of(self, number: int) -> SynthOptions:
         """What picture `number` is drawn with."""
-        # The last number keeps this stream apart from the generator's and the augmentation's.
+        return self._emphasis_of(number).options
+
+    def _emphasis_of(self, number: int) -> Emphasis:
         drawn = np.random.default_rng([self.showing.seed, number, 0, 2]).random()
         for emphasis in self.emphases:
             if drawn < emphasis.share:
-                return emphasis.options
+                return emphasis
             drawn -= emphasis.share
-        return self.options
+        return Emphasis(1.0, self.options)

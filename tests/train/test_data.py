@@ -101,6 +101,33 @@ def test_emphases_take_their_shares_of_the_training_pictures() -> None:
     assert {validation.options_of(number) for number in range(50)} == {SynthOptions()}
 
 
+def test_an_emphasis_finishes_its_pictures_with_their_truth() -> None:
+    drawn, _ = data.sources(config(seed=6, emphases=[{"share": 1.0}]))
+    page = {"share": 1.0, "finish": {"page": [1.3, 1.5]}}
+    training, validation = data.sources(config(seed=6, emphases=[page]))
+    assert isinstance(drawn, GeneratedPictures)
+    assert isinstance(training, GeneratedPictures)
+    assert isinstance(validation, GeneratedPictures)
+    for number in range(12):
+        plain, finished = drawn.sample(number), training.sample(number)
+        factors = np.divide(finished.picture.shape[:2], plain.picture.shape[:2])
+        assert np.all((factors > 1.29) & (factors < 1.51))
+        if plain.gap_picture_xy and finished.gap_picture_xy:
+            left, top = np.rint(np.subtract(finished.gap_picture_xy, plain.gap_picture_xy))
+            rows, columns = plain.picture.shape[:2]
+            part = finished.picture[int(top) :, int(left) :][:rows, :columns]
+            assert np.array_equal(part, plain.picture)
+        assert same(training.sample(number).picture, finished.picture)
+    assert validation.emphases == ()
+
+
+@pytest.mark.parametrize("finish", [{"pages": [1, 2]}, {"page": [2, 1]}, {"blur": [0, 1]}])
+def test_a_finish_that_cannot_be_is_refused(finish: dict[str, list[float]]) -> None:
+    emphases = [{"share": 0.5, "finish": finish}]
+    with pytest.raises(ConfigError, match=next(iter(finish))):
+        data.sources(config(emphases=emphases))
+
+
 def test_perlin_noise_comes_as_often_as_asked() -> None:
     def effects(probability: float) -> list[bool]:
         options = SynthOptions(perlin_probability=probability, width_px=(200, 200))
