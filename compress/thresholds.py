@@ -219,7 +219,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("bundle", type=Path)
     parser.add_argument(
-        "--backgrounds", type=Path, metavar="DIR", help="photographs for the generated pictures"
+        "--backgrounds",
+        type=Path,
+        metavar="DIR",
+        help="photographs, of which those are used that training does not show",
     )
     parser.add_argument(
         "--pictures", type=positive, default=1000, metavar="N", help="in each half (default 1000)"

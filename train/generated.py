@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from train.source import SampleSource, Showing
 from train.synth import Backgrounds, Sample, SynthOptions, render
-from train.variations import FINISHES, finished
+from train.variations import check_finish, finished
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Emphasis:
     them then: variation -> range, as `train.variations` names them.
 
     Raises:
-        ValueError: there is no such variation, or its range is empty.
+        ValueError: as `train.variations.check_finish`.
     """
 
     share: float
@@ -27,11 +27,7 @@ class Emphasis:
     finish: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, (low, high) in self.finish.items():
-            if name not in FINISHES:
-                raise ValueError(f"unknown finish {name!r}; there are {', '.join(FINISHES)}")
-            if not 0 < low <= high:
-                raise ValueError(f"finish {name}: expected 0 < low <= high, got ({low}, {high})")
+        check_finish(self.finish)
 
 
 class GeneratedPictures(SampleSource):
@@ -73,7 +69,7 @@ class GeneratedPictures(SampleSource):
     def sample(self, number: int) -> Sample:
         chosen, seed = self._emphasis_of(number), self.showing.seed
         sample = render(seed, number, chosen.options, self.backgrounds)
-        # The last number keeps this stream apart from the generator's and the augmentation's.
+        # The last number keeps a stream apart from the others, here and below.
         return finished(sample, chosen.finish, np.random.default_rng([seed, number, 0, 4]))
 
     def options_of(self, number: int) -> SynthOptions:

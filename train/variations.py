@@ -1,7 +1,7 @@
-"""What test sets do to finished pictures, and which pictures they keep.
+"""What test sets and training's emphases do to finished pictures, and which ones test sets keep.
 
-`finish` in testsets.toml names a variation and its range; the picture and its truth follow. `keep`
-names a property that a picture must have; others are drawn and left out.
+`finish` (in testsets.toml, in `data.emphases`) names a variation and its range; the picture and its
+truth follow. `keep` names a property that a picture must have; others are drawn and left out.
 """
 
 from __future__ import annotations
@@ -125,6 +125,23 @@ FINISHES: Mapping[str, Callable[[Sample, float, _Rng], Sample]] = {
         lambda picture, sigma: np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.uint8)
     ),
 }
+
+# The least amounts that can be; 0 of the others.
+_LEAST: Mapping[str, float] = {"scale": 0.01, "page": 1.0, "blur": 0.1}
+
+
+def check_finish(finish: Mapping[str, Sequence[float]]) -> None:
+    """Whether `finished` can do that.
+
+    Raises:
+        ValueError: there is no such variation, or its range is empty or too low.
+    """
+    for name, (low, high) in finish.items():
+        if name not in FINISHES:
+            raise ValueError(f"unknown finish {name!r}; there are {', '.join(FINISHES)}")
+        least = _LEAST.get(name, 0.0)
+        if not least <= low <= high:
+            raise ValueError(f"finish {name}: expected {least:g} <= low <= high, got {low}, {high}")
 
 
 def _boxes(sample: Sample, kind: str) -> list[NDArray[np.float64]]:
