@@ -11,7 +11,7 @@ import torch
 from tests.train.commands import assert_same_run
 from tests.train.fakes import FakePictures
 from tests.train.small import small_config
-from train import checkpoint, loop, strip
+from train import checkpoint, loop
 from train.checkpoint import CheckpointError
 from train.config import Config, ConfigError, load_config
 from train.metrics import ValidationReport
@@ -324,26 +324,3 @@ def test_a_run_without_batch_norms_starts_from_weights_that_have_them(
     trained, same_config = checkpoint.load_model(tmp_path / "best_model.pth")
     assert not same_config.model.batch_norm
     assert not any("norm" in name for name in trained.state_dict())
-
-
-def test_stripped_weights_start_runs_but_cannot_be_resumed(whole: Path, tmp_path: Path) -> None:
-    stripped = tmp_path / "weights.pth"
-    assert strip.main([str(whole / "best_model.pth"), "-o", str(stripped)]) == 0
-    assert stripped.stat().st_size < (whole / "best_model.pth").stat().st_size / 2
-    ours, config = checkpoint.load_model(stripped)
-    theirs, same_config = checkpoint.load_model(whole / "best_model.pth")
-    assert config == same_config
-    for name, value in ours.state_dict().items():
-        assert torch.equal(value, theirs.state_dict()[name]), name
-    TrainState(small_config(tmp_path), CPU).start_from(stripped)
-    with pytest.raises(CheckpointError, match="--weights"):
-        run(small_config(tmp_path), resume=stripped)
-
-
-def test_stripping_a_foreign_file_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    foreign = tmp_path / "foreign.pth"
-    foreign.write_text("no checkpoint")
-    assert strip.main([str(foreign), "-o", str(tmp_path / "weights.pth")]) == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1
