@@ -26,7 +26,7 @@ from train.readme import ReadmeError, with_part
 from train.report import markdown_table
 
 DOCS = Path(__file__).parents[1] / "docs"
-FRONTIER = "frontier.json"  # in docs/, by bench.frontier
+FRONTIER = "frontier.json"  # by bench.frontier, of one machine: beside its report
 # A median of one run differs by this much from that of another on the same idle machine; what each
 # of them wandered by itself comes on top.
 NOISE = 0.10
@@ -42,12 +42,14 @@ def write(results: Results, folder: Path) -> Path:
         json.dumps(results.to_dict(), indent=1, allow_nan=False) + "\n", "utf-8"
     )
     path = folder / "benchmarks.md"
-    path.write_text(markdown(results, drawn), "utf-8")
+    path.write_text(markdown(results, drawn, folder / FRONTIER), "utf-8")
     return path
 
 
-def markdown(results: Results, figures: Iterable[str] = ()) -> str:
-    """The report; `figures` are names of files in figures/."""
+def markdown(
+    results: Results, figures: Iterable[str] = (), frontier: Path = DOCS / FRONTIER
+) -> str:
+    """The report; `figures` are names of files in figures/, `frontier` that of `bench.frontier`."""
     sections = [
         "# Benchmarks\n\nWritten by `python -m bench.report`; do not edit. Another machine, or a "
         "busy one, gives other figures; ratios carry further than milliseconds.",
@@ -63,7 +65,7 @@ def markdown(results: Results, figures: Iterable[str] = ()) -> str:
         "## The same work by others\n\nFrom a canvas to two points, two threads, in turn within "
         "one run; no cap, which ONNX Runtime and torch do not obey. The paper network has random "
         "weights here.\n\n" + _peers(results),
-        *_frontier(),
+        *_frontier(frontier),
         "## Accuracy\n\n" + _accuracy(results),
         "## Under load\n\n" + _load(results),
         "## The limit\n\n" + _limit(results),
@@ -154,9 +156,8 @@ def _peers(results: Results) -> str:
     )
 
 
-def _frontier() -> list[str]:
-    """What `bench.frontier` found, if it has been run."""
-    path = DOCS / FRONTIER
+def _frontier(path: Path) -> list[str]:
+    """What `bench.frontier` found, if it has been run into that folder."""
     if not path.exists():
         return []
     candidates = json.loads(path.read_text("utf-8"))["candidates"]

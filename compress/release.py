@@ -97,7 +97,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     qat.add_settings(parser)
     arguments.add_gate(parser)
     group = parser.add_argument_group("what to trust")
-    group.add_argument("--threshold-pictures", type=positive, default=1000, metavar="N")
+    group.add_argument(
+        "--threshold-pictures",
+        type=positive,
+        default=thresholds.PICTURES,
+        metavar="N",
+        help="as many to fit on, and as many to measure (default: %(default)s)",
+    )
     group.add_argument("--max-false-abstention", type=share, default=0.01, metavar="SHARE")
     given = parser.parse_args(argv)
     return run_command(lambda: _run(given))

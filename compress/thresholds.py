@@ -35,6 +35,9 @@ RIGHT_WITHIN_PX = 5.0
 # A stream of its own: neither training, calibration nor any test set draws from it.
 SEED = 30_004
 _OPTIONS = SynthOptions(no_gap_probability=0.25)
+# In each half. Of the right answers to 1,000, seven are the hundredth that may be refused: too few,
+# another 1,000 lost half as many again.
+PICTURES = 3000
 _STEPS = 12  # candidates of each threshold
 # The generator puts both points on one row exactly, real puzzles less so. Rows of neighbouring
 # heatmap cells agree for the decode; so they do here.
@@ -225,7 +228,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="photographs, of which those are used that training does not show",
     )
     parser.add_argument(
-        "--pictures", type=positive, default=1000, metavar="N", help="in each half (default 1000)"
+        "--pictures",
+        type=positive,
+        default=PICTURES,
+        metavar="N",
+        help="in each half (default: %(default)s)",
     )
     parser.add_argument("--precision", default="int8", help="whose answers to fit on")
     parser.add_argument(

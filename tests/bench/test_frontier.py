@@ -39,8 +39,7 @@ def test_candidates_are_timed_and_trained_and_shown(tmp_path, monkeypatch, capsy
     assert again["shipped"].items() >= found["shipped"].items()
     assert again["shipped"]["pictures"] == 32
 
-    monkeypatch.setattr(report, "DOCS", tmp_path)
-    section, _figure = report._frontier()
+    section, _figure = report._frontier(tmp_path / report.FRONTIER)
     rows = [line for line in section.splitlines() if line.startswith("| paper |")]
     assert len(rows) == 1
     assert rows[0].startswith("| paper |  |  |")  # it was not timed
