@@ -26,7 +26,7 @@ from train.readme import ReadmeError, with_part
 from train.report import markdown_table
 
 DOCS = Path(__file__).parents[1] / "docs"
-FRONTIER = "frontier.json"  # by bench.frontier, of one machine: beside its report
+FRONTIER = "frontier.json"  # by bench.frontier, beside the report of the same machine
 # A median of one run differs by this much from that of another on the same idle machine; what each
 # of them wandered by itself comes on top.
 NOISE = 0.10
@@ -42,14 +42,15 @@ def write(results: Results, folder: Path) -> Path:
         json.dumps(results.to_dict(), indent=1, allow_nan=False) + "\n", "utf-8"
     )
     path = folder / "benchmarks.md"
-    path.write_text(markdown(results, drawn, folder / FRONTIER), "utf-8")
+    path.write_text(markdown(results, folder / FRONTIER, drawn), "utf-8")
     return path
 
 
-def markdown(
-    results: Results, figures: Iterable[str] = (), frontier: Path = DOCS / FRONTIER
-) -> str:
-    """The report; `figures` are names of files in figures/, `frontier` that of `bench.frontier`."""
+def markdown(results: Results, frontier: Path, figures: Iterable[str] = ()) -> str:
+    """The report; `frontier`: what `bench.frontier` wrote, if it was run on that machine.
+
+    figures: names of files in figures/.
+    """
     sections = [
         "# Benchmarks\n\nWritten by `python -m bench.report`; do not edit. Another machine, or a "
         "busy one, gives other figures; ratios carry further than milliseconds.",
@@ -157,7 +158,7 @@ def _peers(results: Results) -> str:
 
 
 def _frontier(path: Path) -> list[str]:
-    """What `bench.frontier` found, if it has been run into that folder."""
+    """What `bench.frontier` found; nothing where there is no such file."""
     if not path.exists():
         return []
     candidates = json.loads(path.read_text("utf-8"))["candidates"]

@@ -152,7 +152,7 @@ def test_a_report_is_written_and_read_again(plugin_json, tmp_path, capsys):
     kept = Results.read(tmp_path / "docs" / "benchmarks.json")
     assert all("times_s" not in row for row in kept.rows)
     assert _verdicts(kept) == _verdicts(Results.read(plugin_json))
-    again = report.markdown(kept, frontier=tmp_path / "docs" / report.FRONTIER)
+    again = report.markdown(kept, tmp_path / "docs" / report.FRONTIER)
     assert text.startswith(again.rstrip())
     assert "## Which network" not in text, "candidates timed elsewhere are another machine's"
     capsys.readouterr()
