@@ -159,14 +159,18 @@ def _geometry(
     unit: float,
     rng: _Rng,
 ) -> Matrix | None:
-    """A turn and scale about the canvas's centre and a shift, as f64 [2, 3] for `transformed`.
+    """A flip, a turn and a scale about the canvas's centre and a shift, as f64 [2, 3] for
+    `transformed`.
 
     None, for nothing at all, where no draw keeps the points on the canvas.
     """
+    upside_down = rng.random() < config.vertical_flip_prob
     for _ in range(_TRIES):
         turn, scale = rng.uniform(*config.random_rotate), rng.uniform(*config.random_scale)
         centre = ((width - 1) / 2, (height - 1) / 2)
         matrix = np.asarray(cv2.getRotationMatrix2D(centre, turn, scale), np.float64)
+        if upside_down:
+            matrix = matrix @ [[1, 0, 0], [0, -1, height - 1], [0, 0, 1]]
         matrix[:, 2] += rng.uniform(*config.random_translate, 2) * unit
         points = existing_points(transformed(truth, matrix)).values()
         if all(np.all((p >= -0.5) & (p < (width - 0.5, height - 0.5))) for p in points):

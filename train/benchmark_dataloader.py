@@ -116,7 +116,7 @@ def compare(config: Config, sources: Sources, steps: int) -> list[Throughput]:
     config: as `resources.resolved` returns it.
     """
     state = TrainState(config, distributed.device())
-    state.model.train()
+    state.to_training_mode()
     size = state.batch_size
 
     def batches(source: SampleSource, pictures: int) -> Iterator[Batch]:

@@ -95,7 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line; 0 when all is well, 1 when a check failed, 2 when it could not be made."""
     arguments = _parser().parse_args(argv)
     try:
-        config = load_config(arguments.config, arguments.set)
+        # What a run leaves frozen must be sound as well.
+        config = load_config(arguments.config, [*arguments.set, "training.freeze=[]"])
         if config.training.threads is not None:
             torch.set_num_threads(config.training.threads)
         source, _ = data.sources(config)

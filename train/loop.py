@@ -110,7 +110,7 @@ def train_one_epoch(
     stop: StopFlag,
 ) -> bool:
     """Steps to the end of the epoch, or saves and returns False once any rank was told to stop."""
-    state.model.train()
+    state.to_training_mode()
     with monitor.epoch():
         while state.step_in_epoch < state.steps_per_epoch:
             began = time.perf_counter()

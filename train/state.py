@@ -71,6 +71,8 @@ class TrainState:
         torch.manual_seed(config.data.seed)
         model = build_model(config.model) if model is None else model
         self.model = model.to(device, memory_format=torch.channels_last)
+        for name in training.freeze:
+            self.model.get_submodule(name).requires_grad_(False)
         torch.manual_seed(config.data.seed + distributed.rank())  # dropout differs between ranks
         self.ema = build_ema(self.model, training.ema.decay) if training.ema.enabled else None
         self.network = distributed.Network(self.model)
@@ -83,6 +85,12 @@ class TrainState:
         self.metrics: dict[str, float] = {"best_mae": math.inf}
         self._sums: dict[str, float] = {}
         self._counted = 0
+
+    def to_training_mode(self) -> None:
+        """As `model.train()`; batch norms of frozen parts keep their statistics."""
+        self.model.train()
+        for name in self.config.training.freeze:
+            self.model.get_submodule(name).eval()
 
     @property
     def step_in_epoch(self) -> int:

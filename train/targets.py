@@ -96,17 +96,18 @@ def size_px(truth: NDArray[np.float32]) -> float:
 
 
 def transformed(truth: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The truth vector [13] of a canvas that was moved, turned and scaled.
+    """The truth vector [13] of a canvas that was moved, turned, scaled or mirrored.
 
-    matrix: f64 [2, 3], a similarity without mirroring: old canvas points (x, y, 1) to new ones.
-    The angle stays: it is the gap's against the piece, and both turn.
+    matrix: f64 [2, 3], a similarity: old canvas points (x, y, 1) to new ones. The angle stays, as
+    it is the gap's against the piece, and both turn; mirrored, it is the opposite one.
     """
     result = truth.copy()
     for name, point in existing_points(truth).items():
         result[_FIELD[f"{name}_x"] :][:2] = matrix[:, :2] @ point + matrix[:, 2]
-    factor = np.sqrt(np.linalg.det(matrix[:, :2]))
+    determinant = np.linalg.det(matrix[:, :2])
     for name in ("size_x", "scale_x", "scale_y"):
-        result[_FIELD[name]] *= factor
+        result[_FIELD[name]] *= np.sqrt(abs(determinant))
+    result[_FIELD["sin"]] *= np.sign(determinant)
     return result
 
 

@@ -20,6 +20,7 @@ OFF = {
     "random_rotate": (0.0, 0.0),
     "random_scale": (1.0, 1.0),
     "random_translate": (0.0, 0.0),
+    "vertical_flip_prob": 0.0,
     "brightness": 0.0,
     "contrast": 0.0,
     "saturation": 0.0,
@@ -38,9 +39,13 @@ def only(**changes: object) -> AugmentationConfig:
     return AugmentationConfig.model_validate(OFF | changes)
 
 
-GEOMETRY = only(
-    random_rotate=(-20.0, 20.0), random_scale=(0.7, 1.3), random_translate=(-30.0, 30.0)
-)
+MOVING = {
+    "random_rotate": (-20.0, 20.0),
+    "random_scale": (0.7, 1.3),
+    "random_translate": (-30.0, 30.0),
+}
+GEOMETRY = only(**MOVING)
+MIRRORING = only(**MOVING, vertical_flip_prob=0.5)
 
 
 def facts(truth: np.ndarray) -> dict[str, float]:
@@ -79,7 +84,7 @@ def test_the_marker_is_where_the_truth_says(
 ) -> None:
     gap, slider = ((a * size[0], b * size[1]) for a, b in (places[:2], places[2:]))
     canvas, truth, shapes = marked(size, gap, slider, scale)
-    moved, said, _ = augment(canvas, truth, shapes, GEOMETRY, np.random.default_rng(seed))
+    moved, said, _ = augment(canvas, truth, shapes, MIRRORING, np.random.default_rng(seed))
     values = facts(said)
     for channel, name in ((0, "gap"), (1, "slider")):
         point = np.array([values[f"{name}_x"], values[f"{name}_y"]])
@@ -96,7 +101,7 @@ def test_shapes_move_with_their_points(scale: int) -> None:
     canvas, truth, shapes = prepare(one, scale)
     i, j = np.mgrid[: shapes.shape[0], : shapes.shape[1]]
     for seed in range(8):
-        _, said, turned = augment(canvas, truth, shapes, GEOMETRY, np.random.default_rng(seed))
+        _, said, turned = augment(canvas, truth, shapes, MIRRORING, np.random.default_rng(seed))
         assert not np.array_equal(turned, shapes)
         values = facts(said)
         for kind, name in enumerate(("gap", "slider")):
@@ -150,7 +155,7 @@ def test_the_angle_stays_that_of_the_gap_against_the_piece(seed: int, angle: flo
         cv2.line(plane, *ends, 255, 3, cv2.LINE_AA, 4)
         canvas[..., channel] = plane
     canvas[..., 3] = 255
-    config = only(random_rotate=(-20.0, 20.0), random_scale=(0.9, 1.1))
+    config = only(random_rotate=(-20.0, 20.0), random_scale=(0.9, 1.1), vertical_flip_prob=0.5)
     moved, said, _ = augment(canvas, truth, shapes, config, np.random.default_rng(seed))
     directions = []
     for channel in (0, 1):
@@ -160,6 +165,20 @@ def test_the_angle_stays_that_of_the_gap_against_the_piece(seed: int, angle: flo
     expected = np.degrees(np.arctan2(facts(said)["sin"], facts(said)["cos"]))
     difference = (directions[0] - directions[1] - expected + 90) % 180 - 90
     assert abs(difference) < 1.5
+
+
+def test_an_upside_down_picture_is_its_mirror_image() -> None:
+    canvas, truth, shapes = prepare(outlined(sample((230.0, 60.0), (90.0, 60.0), 30.0)))
+    config = only(vertical_flip_prob=1.0)
+    flipped, said, below = augment(canvas, truth, shapes, config, np.random.default_rng(0))
+    np.testing.assert_array_equal(flipped, canvas[::-1])
+    np.testing.assert_array_equal(below, shapes[::-1])
+    before, after = facts(truth), facts(said)
+    for name in ("gap_y", "slider_y"):
+        assert after[name] == pytest.approx(canvas.shape[0] - 1 - before[name])
+    changed = {name for name in before if after[name] != before[name]}
+    assert changed == {"gap_y", "slider_y", "sin"}
+    assert after["sin"] == -before["sin"]
 
 
 @pytest.mark.parametrize("scale", [1, 2])

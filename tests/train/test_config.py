@@ -7,6 +7,7 @@ from train.config import (
     AdamWConfig,
     Config,
     ConfigError,
+    EdgeConfig,
     PlateauConfig,
     SgdConfig,
     StepConfig,
@@ -16,6 +17,7 @@ from train.config import (
     parse_config,
     plain,
 )
+from train.model import build_model
 
 SHIPPED = sorted((Path(train.__file__).parent / "configs").glob("*.yaml"))
 
@@ -51,6 +53,7 @@ def test_defaults_are_the_documented_ones() -> None:
         "random_rotate": (-5, 5),
         "random_scale": (0.9, 1.1),
         "random_translate": (-10, 10),
+        "vertical_flip_prob": 0,
         "brightness": 0.2,
         "contrast": 0.2,
         "saturation": 0.2,
@@ -194,6 +197,16 @@ def test_errors_are_one_line_that_names_key_value_and_what_is_allowed(
     assert "\n" not in message
     for part in parts:
         assert part in message
+
+
+def test_what_is_frozen_are_parts_of_the_network_and_never_all() -> None:
+    parts = [name for name, _ in build_model(EdgeConfig()).named_children() if name != "dropout"]
+    most = parse_config({"training": {"freeze": parts[1:]}})
+    assert list(most.training.freeze) == parts[1:]
+    with pytest.raises(ConfigError, match="freeze: it names every part"):
+        parse_config({"training": {"freeze": parts}})
+    with pytest.raises(ConfigError, match="freeze"):
+        parse_config({"training": {"freeze": ["backbone"]}})
 
 
 def test_a_section_under_a_value_is_refused(tmp_path: Path) -> None:

@@ -369,6 +369,19 @@ def test_the_command_says_what_failed_and_exits_with_one(
     assert "round trip" in failed
 
 
+def test_what_a_run_freezes_is_examined_as_well(
+    config: Config,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = FakePictures(4, canvas_scale=2)
+    run(config, source, tmp_path, monkeypatch, "--set", "training.freeze=[stem, head, shapes]")
+    output = capsys.readouterr().out
+    assert "✅ gradients by loss component" in output
+    assert "✅ gradients by network part: stem " in output
+
+
 def test_an_unusable_configuration_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,7 +28,7 @@ def batches(count: int, size: int = 2) -> list[Batch]:
 
 def trained(tmp_path: Path, **training: object) -> TrainState:
     state = TrainState(small_config(tmp_path, training=training), CPU)
-    state.model.train()
+    state.to_training_mode()
     return state
 
 
@@ -82,6 +82,20 @@ def test_the_update_is_measured_where_asked_for(tmp_path: Path) -> None:
     step = train_step(state, batches(1), measure_update=True)
     after = torch.cat([weight.detach().flatten() for weight in state.model.parameters()])
     assert step.update_ratio == pytest.approx(float((after - before).norm() / before.norm()))
+
+
+def test_frozen_parts_stay_as_they_are_to_the_statistics(tmp_path: Path) -> None:
+    parts = ["stem", "stage2", "stage3", "stage4", "fpn", "shapes"]
+    state = trained(tmp_path, freeze=parts)
+    before = {name: value.clone() for name, value in state.model.state_dict().items()}
+    for _ in range(2):
+        train_step(state, batches(1))
+        state.step_made({})
+    for values in (state.model.state_dict(), state.evaluated_model.state_dict()):
+        moved = {name for name, value in values.items() if not torch.equal(value, before[name])}
+        assert {name.split(".")[0] for name in moved} == {"head"}
+        # What the head has of its own is all learned, its batch norms' statistics as well.
+        assert len(moved) == len([name for name in before if name.startswith("head.")])
 
 
 def refused(state: TrainState, shown: list[Batch]) -> str:

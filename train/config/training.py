@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -114,14 +114,16 @@ class AugmentationConfig(Strict):
     """What is varied anew every time a picture is shown; 0, or a range of no width, switches off.
 
     Geometry in degrees, factors and canvas pixels; colours as fractions (hue of the colour circle);
-    noise as a fraction of the full scale, blur as the gaussian's sigma in canvas pixels. The last
-    four are probabilities that the generator follows when it draws pictures for training.
+    noise as a fraction of the full scale, blur as the gaussian's sigma in canvas pixels.
+    `vertical_flip_prob` is how often a picture is turned upside down, as in a mirror. The last four
+    are probabilities that the generator follows when it draws pictures for training.
     """
 
     enabled: bool = True
     random_rotate: Range = (-5.0, 5.0)
     random_scale: Range = (0.9, 1.1)
     random_translate: Range = (-10.0, 10.0)
+    vertical_flip_prob: Share = 0.0
     brightness: Fraction = 0.2
     contrast: Fraction = 0.2
     saturation: Fraction = 0.2
@@ -144,11 +146,15 @@ class AugmentationConfig(Strict):
         return self
 
 
+NetworkPart = Literal["stem", "stage2", "stage3", "stage4", "fpn", "head", "shapes"]
+
+
 class TrainingConfig(Strict):
     """`batch_size` is one process's; None takes it from the GPU's memory (8 without one).
 
     A step averages the gradients of `accumulation_steps` batches. `amp` is float16 with a gradient
     scaler on CUDA, bfloat16 on a CPU that computes it. `threads` None leaves torch's own choice.
+    Parts of the network in `freeze` stay as they are, their batch norms' statistics too.
     """
 
     optimizer: OptimizerConfig = AdamWConfig()
@@ -161,6 +167,13 @@ class TrainingConfig(Strict):
     augmentation: AugmentationConfig = AugmentationConfig()
     amp: bool = False
     threads: Count | None = None
+    freeze: tuple[NetworkPart, ...] = ()
+
+    @model_validator(mode="after")
+    def _something_is_left_to_train(self) -> TrainingConfig:
+        if {*get_args(NetworkPart)} <= {*self.freeze}:
+            raise ValueError("freeze: it names every part, nothing is left to train")
+        return self
 
     @model_validator(mode="after")
     def _rates_start_and_end_below_the_full_one(self) -> TrainingConfig:
