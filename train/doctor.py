@@ -75,6 +75,7 @@ def by_heart(config: Config, batch: int, steps: int) -> Config:
         "optimizer": {"lr": LEARNING_RATE, "weight_decay": 0.0},
         "scheduler": {"type": "CosineAnnealingLR", "warmup_epochs": 0.1},
         "ema": {"enabled": False},
+        "freeze": [],
     }
     return parse_config(values)
 
@@ -95,8 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line; 0 when all is well, 1 when a check failed, 2 when it could not be made."""
     arguments = _parser().parse_args(argv)
     try:
-        # What a run leaves frozen must be sound as well.
-        config = load_config(arguments.config, [*arguments.set, "training.freeze=[]"])
+        config = load_config(arguments.config, arguments.set)
         if config.training.threads is not None:
             torch.set_num_threads(config.training.threads)
         source, _ = data.sources(config)

@@ -105,8 +105,9 @@ def transformed(truth: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDAr
     for name, point in existing_points(truth).items():
         result[_FIELD[f"{name}_x"] :][:2] = matrix[:, :2] @ point + matrix[:, 2]
     determinant = np.linalg.det(matrix[:, :2])
+    factor = np.sqrt(abs(determinant))
     for name in ("size_x", "scale_x", "scale_y"):
-        result[_FIELD[name]] *= np.sqrt(abs(determinant))
+        result[_FIELD[name]] *= factor
     result[_FIELD["sin"]] *= np.sign(determinant)
     return result
 

@@ -170,8 +170,8 @@ class ComposeConfig(Strict):
     """`share` of every batch is composed: gaps and pieces of some generated pictures laid on the
     backgrounds of others, on the training's device, which takes no time of the cores' that draw
     (`processes`; None: all but one). `gib` GiB of the device's memory keep what was drawn last.
-    The augmentation's blur, noise and highlights do not apply: what is composed is worn as the
-    generator's pictures are.
+    The augmentation's blur, noise, highlights and flips do not apply: what is composed is worn as
+    the generator's pictures are, and mirrored by itself.
     """
 
     share: Share = 0.6
