@@ -26,7 +26,7 @@ from train.model import KeypointNet
 # for a busy machine.
 os.environ.setdefault("NNCF_EXTENSION_LOAD_TIMEOUT", "0")
 
-_LAST_CONVOLUTION = "head/out/"
+_LAST_CONVOLUTIONS = ("head/out/", "angle/out/")
 
 
 class RawNet(KeypointNet):
@@ -88,11 +88,10 @@ def quantized(
 def _free_outputs(net: RawNet) -> None:
     """Leaves the raw maps alone: one step for logits of ±70 and offsets of ±½ has no offsets left.
 
-    NNCF spares a network's outputs, but takes the shuffle that follows the last convolution for a
-    part of it.
+    NNCF spares a network's outputs, but takes what follows the last convolutions for a part of it.
     """
     hooks = get_hook_storage(net).post_hooks
-    for name in [name for name in hooks if name.startswith(_LAST_CONVOLUTION)]:
+    for name in [name for name in hooks if name.startswith(_LAST_CONVOLUTIONS)]:
         del hooks[name]
 
 

@@ -22,6 +22,7 @@ _GROUPS = {
     **{f"branch {level}": rf"\.branches\.{level}\." for level in range(4)},
     "fpn": r"(^|\.)fpn\.",
     "head": r"(^|\.)head\.",
+    "angle": r"(^|\.)angle\.",
 }
 
 

@@ -77,6 +77,18 @@ def weighted_l1(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     return total / torch.where(weights > 0, weights, 1.0)
 
 
+def angle_loss(predicted: Tensor, target: Tensor, weight: Tensor, power: int) -> Tensor:
+    """|predicted − target| ** power, summed over sine and cosine: the weighted mean over each gap's
+    cells, then over the gaps, so that a large gap counts no more than a small one.
+
+    predicted: f32 [B, 2, H, W]; target: f32 [B, 2, 1, 1]; weight: f32 [B, 1, H, W], all 0 where a
+    picture's angle is not defined. 0 without any.
+    """
+    weights = weight.sum(dim=(1, 2, 3))
+    error = (weight * (predicted - target).abs() ** power).sum(dim=(1, 2, 3))
+    return (error / weights.clamp(min=1)).sum() / (weights > 0).sum().clamp(min=1)
+
+
 def shape_loss(logits: Tensor, coverage: Tensor, weight: Tensor) -> Tensor:
     """Binary cross-entropy of coverage, covered parts counting `COVERED_WEIGHT` times.
 
@@ -98,6 +110,13 @@ def batch_losses(answer: Answer, batch: Sequence[Tensor], config: LossConfig) ->
     return compute_losses(raw, maps, targets, encode_shapes(canvas, truth, shapes), config)
 
 
+def angle_weight(targets: Targets, shapes: ShapeTargets) -> Tensor:
+    """Which cells say how the gap is turned, f32 [B, 1, H, W]: those around its point, and all that
+    it covers where its outline is known."""
+    defined = targets.angle_weight.amax(dim=(1, 2, 3), keepdim=True)
+    return torch.maximum(targets.angle_weight, defined * shapes.centre_weight[:, 0])
+
+
 def compute_losses(
     raw: Tensor, maps: Tensor | None, targets: Targets, shapes: ShapeTargets, config: LossConfig
 ) -> dict[str, Tensor]:
@@ -115,7 +134,9 @@ def compute_losses(
         "offset": weighted_l1(
             raw[:, 2:6].unflatten(1, (2, 2)), targets.offset, targets.offset_weight
         ),
-        "angle": weighted_l1(raw[:, 6:8], targets.angle, targets.angle_weight),
+        "angle": angle_loss(
+            raw[:, 6:8], targets.angle, angle_weight(targets, shapes), config.angle.power
+        ),
         "shape": raw.new_zeros(()),
         "centre": raw.new_zeros(()),
     }

@@ -16,6 +16,7 @@ from train.config import Config, ConfigError, ModelConfig, load_config
 from train.model import build_model, fold
 
 # The configuration document's table, for comparison: attribute of the network, name, parameters.
+# There the angle is part of DualHead.
 REFERENCE = (
     ("stem", "stem", 20_480),
     ("stage2", "stage 2", 100_864),
@@ -23,6 +24,7 @@ REFERENCE = (
     ("stage4", "stage 4", 1_701_568),
     ("fpn", "LiteFPN", 653_318),
     ("head", "DualHead", 296_200),
+    ("angle", "AngleHead", 0),
 )
 
 

@@ -21,8 +21,13 @@ def test_rows_against_hand_counts() -> None:
     stage2 = (4 * 6 * 9 + 6) + (4 * 4 * 9 + 4) + (4 * 6 * 9 + 6) + (6 * 4 + 4)
     assert rows["stage 2"].parameters == stage2
     assert rows["stage 2"].macs == 2 * 4 * 6 * 9 * 2048 + 4 * 4 * 9 * 8192 + 6 * 4 * 2048
-    head = (8 * 8 * 9 + 8) + (8 * 32 + 32)  # eight channels of four cells each
+    head = (8 * 8 * 9 + 8) + (8 * 24 + 24)  # six channels of four cells each
     assert rows["DualHead"].parameters == head
+    # Two strided convolutions, four blocks and the last one, a 1×1.
+    angle = (6 * 32 * 9 + 32) + (8 * 32 * 9 + 32) + 4 * (32 * 32 * 9 + 32) + (32 * 2 + 2)
+    assert rows["AngleHead"].parameters == angle
+    macs = (6 * 32 * 9 + 8 * 32 * 9 + 4 * 32 * 32 * 9 + 32 * 2) * 16 * 32
+    assert rows["AngleHead"].macs == macs
     assert rows["total"].reference_parameters == 3_284_846
     assert rows["total"].macs == sum(row.macs for row in rows.values()) / 2
 
@@ -30,7 +35,16 @@ def test_rows_against_hand_counts() -> None:
 def test_the_command_prints_every_stage(capsys: pytest.CaptureFixture[str]) -> None:
     assert summary.main([]) == 0
     printed = capsys.readouterr().out
-    for word in ("stem", "stage 2", "stage 3", "stage 4", "LiteFPN", "DualHead", "1,701,568"):
+    for word in (
+        "stem",
+        "stage 2",
+        "stage 3",
+        "stage 4",
+        "LiteFPN",
+        "DualHead",
+        "AngleHead",
+        "1,701,568",
+    ):
         assert word in printed
 
 

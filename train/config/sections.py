@@ -89,8 +89,16 @@ class LocationLossConfig(Strict):
 
 
 class AngleLossConfig(Strict):
-    type: Literal["L1Loss"] = "L1Loss"
+    """With `L1Loss`, the document's, the best answer without a hint is the median: "not turned", as
+    long as most gaps are not. With `MSELoss` it is the mean, which every hint moves."""
+
+    type: Literal["L1Loss", "MSELoss"] = "L1Loss"
     weight: NonNegative = 0.5
+
+    @property
+    def power(self) -> int:
+        """Of the difference, in the loss."""
+        return 2 if self.type == "MSELoss" else 1
 
 
 class ShapeLossConfig(Strict):

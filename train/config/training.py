@@ -146,7 +146,7 @@ class AugmentationConfig(Strict):
         return self
 
 
-NetworkPart = Literal["stem", "stage2", "stage3", "stage4", "fpn", "head", "shapes"]
+NetworkPart = Literal["stem", "stage2", "stage3", "stage4", "fpn", "head", "angle", "shapes"]
 
 
 class TrainingConfig(Strict):

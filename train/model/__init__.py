@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 
+import torch
 from torch import Tensor, nn
 
 from runtime.geometry import CANVAS_WIDTH
 from train.config import EdgeConfig, ModelConfig, PaperConfig
+from train.model.angle import AngleHead
 from train.model.backbone import RowBlocks, Stage
 from train.model.blocks import ConvNorm, RepConv, RowAttention, RowContext
 from train.model.fpn import LiteFPN
@@ -19,9 +21,9 @@ __all__ = ["KeypointNet", "absorb_norms", "activate", "build_model", "fold"]
 
 
 class KeypointNet(nn.Module):
-    """Stem, stages 2 to 4, LiteFPN, dropout and DualHead, as the configuration says.
+    """Stem, stages 2 to 4, LiteFPN, dropout, DualHead and AngleHead, as the configuration says.
 
-    Beside the DualHead, ``shapes`` serves training alone; a folded network has none.
+    Beside these heads, ``shapes`` serves training alone; a folded network has none.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -34,26 +36,35 @@ class KeypointNet(nn.Module):
         self.fpn = LiteFPN(config.widths, config.fpn_width, point)
         self.dropout = nn.Dropout2d(config.dropout)
         self.head = DualHead(config.fpn_width, point)
+        self.angle = AngleHead(config.widths[1], config.fpn_width, point)
         self.shapes: ShapeHead | None = ShapeHead(config.fpn_width)
 
     def forward_raw(self, x: Tensor) -> Tensor:
-        """Canvas f32 [B, 4, 256, 512] in 0..1 (R, G, B, mask) to raw f32 [B, 8, 64, 128]."""
-        return self.head(self._features(x))
+        """Canvas f32 [B, 4, 256, 512] in 0..1 (R, G, B, mask) to raw f32 [B, 8, 64, 128].
+
+        Channels: DualHead's six, then (sin, cos) of the gap's angle.
+        """
+        return self._raw(*self._features(x))
 
     def forward_training(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """As ``forward_raw``, and the maps f32 [B, 7, 64, 128] of ``ShapeHead`` if there is one."""
-        features = self._features(x)
-        return self.head(features), None if self.shapes is None else self.shapes(features)
+        fine, fused = self._features(x)
+        return self._raw(fine, fused), None if self.shapes is None else self.shapes(fused)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """As ``forward_raw``, then ``activate``."""
         return activate(self.forward_raw(x))
 
-    def _features(self, x: Tensor) -> Tensor:
-        branches = [self.stem(x)]
-        for stage in (self.stage2, self.stage3, self.stage4):
+    def _features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Stage 2's branch at stride 8 and the fused features."""
+        branches = self.stage2([self.stem(x)])
+        fine = branches[1]
+        for stage in (self.stage3, self.stage4):
             branches = stage(branches)
-        return self.dropout(self.fpn(branches))
+        return fine, self.dropout(self.fpn(branches))
+
+    def _raw(self, fine: Tensor, fused: Tensor) -> Tensor:
+        return torch.cat([self.head(fused), self.angle(fine, fused)], dim=1)
 
     @staticmethod
     def activate(raw: Tensor) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""DualHead: both points' heatmaps and offsets and the gap's angle from one joint convolution."""
+"""DualHead: both points' heatmaps and offsets from one joint convolution."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from train.model.blocks import RepConv
 
-RAW_CHANNELS = 8
+POINT_CHANNELS = 6
 # Of the heatmap, in a cell of the features.
 CELLS = 4
 # Log odds of a cell being a peak before any training: the focal loss then starts calmly.
@@ -16,19 +16,18 @@ HEATMAP_BIAS = -2.9
 
 
 class DualHead(nn.Module):
-    """3×3 blocks and a 1×1 convolution to the eight raw channels, the latter in float32.
+    """A 3×3 block and a 1×1 convolution to the points' six raw channels, the latter in float32.
 
-    Takes [B, channels, 32, 64] and returns [B, 8, 64, 128]: the four cells within a coarse one have
+    Takes [B, channels, 32, 64] and returns [B, 6, 64, 128]: the four cells within a coarse one have
     weights of their own (sub-pixel convolution).
 
-    Channels: 0 gap logit, 1 slider logit, 2:4 gap offset (x, y), 4:6 slider offset (x, y),
-    6:8 (sin, cos) of the gap's angle.
+    Channels: 0 gap logit, 1 slider logit, 2:4 gap offset (x, y), 4:6 slider offset (x, y).
     """
 
     def __init__(self, channels: int, point_branch: bool) -> None:
         super().__init__()
         self.block = RepConv(channels, channels, 1, point_branch)
-        self.out = nn.Conv2d(channels, CELLS * RAW_CHANNELS, 1)
+        self.out = nn.Conv2d(channels, CELLS * POINT_CHANNELS, 1)
         nn.init.normal_(self.out.weight, std=0.01)
         assert self.out.bias is not None
         with torch.no_grad():
@@ -36,16 +35,19 @@ class DualHead(nn.Module):
             self.out.bias[: 2 * CELLS] = HEATMAP_BIAS
 
     def forward(self, features: Tensor) -> Tensor:
-        y = self.block(features)
-        # Logits and offsets in bfloat16 would cost tenths of a pixel.
-        if torch.is_autocast_enabled(y.device.type):
-            with torch.autocast(y.device.type, enabled=False):
-                return functional.pixel_shuffle(self.out(y.float()), 2)
-        return functional.pixel_shuffle(self.out(y), 2)
+        return functional.pixel_shuffle(in_float32(self.out, self.block(features)), 2)
+
+
+def in_float32(last: nn.Conv2d, x: Tensor) -> Tensor:
+    """A last convolution's answer; logits and offsets in bfloat16 would cost tenths of a pixel."""
+    if torch.is_autocast_enabled(x.device.type):
+        with torch.autocast(x.device.type, enabled=False):
+            return last(x.float())
+    return last(x)
 
 
 def activate(raw: Tensor) -> dict[str, Tensor]:
-    """Turns raw channels [B, 8, 64, 128] into the five named outputs.
+    """Turns the network's raw channels [B, 8, 64, 128] into the five named outputs.
 
     ``heatmap_gap`` and ``heatmap_slider`` [B, 1, 64, 128] in 0..1; ``offset_gap`` and
     ``offset_slider`` [B, 2, 64, 128] in cells, x then y, within ±0.5; ``angle`` [B, 2, 64, 128],

@@ -131,6 +131,30 @@ def test_the_shape_head_is_there_for_training_alone(canvas: Tensor) -> None:
 
 
 @torch.no_grad()
+def test_the_angle_is_told_from_stage_2_and_from_the_fused_features(canvas: Tensor) -> None:
+    """Either changes it, and nothing else; sixteen cells of a coarse one say the same."""
+    model = small_net()
+    raw = model.forward_raw(canvas)
+    coarse = raw[:, 6:, ::4, ::4]
+    assert torch.equal(raw[:, 6:], coarse.repeat_interleave(4, 2).repeat_interleave(4, 3))
+    assert coarse.std(dim=(2, 3)).min() > 0
+    for layer in (model.angle.fine, model.angle.fused):
+        layer.conv.weight.mul_(2)
+        changed = model.forward_raw(canvas)
+        assert torch.equal(changed[:, :6], raw[:, :6])
+        assert not torch.equal(changed[:, 6:], raw[:, 6:])
+        layer.conv.weight.div_(2)
+    blind = torch.zeros(2, 8, 32, 64)
+    fine = torch.randn(2, 6, 32, 64, generator=torch.Generator().manual_seed(6))
+    told = model.angle(fine, blind)
+    by_hand = functional.conv2d(fine, *model.angle.fine.kernel_and_bias(), stride=2, padding=1)
+    by_hand = functional.relu(by_hand + model.angle.fused(blind))
+    for block in model.angle.blocks:
+        by_hand = block(by_hand)
+    torch.testing.assert_close(told[:, :, ::4, ::4], model.angle.out(by_hand))
+
+
+@torch.no_grad()
 def test_outputs_have_the_documented_names_shapes_and_ranges(canvas: Tensor) -> None:
     model = small_net()
     model.head.out.weight.normal_(0, 3, generator=torch.Generator().manual_seed(5))
