@@ -43,7 +43,7 @@ def test_a_run_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert config.training.num_epochs == 1
     assert config.data.leave_out == ("heart", "gradient-fill")
     assert config.checkpoints.save_dir == str(save_dir)
-    assert model.head.out.weight.shape == (32, 8, 1, 1)
+    assert model.head.out.weight.shape == (24, 8, 1, 1)
     assert "epoch: 1 done" in capsys.readouterr().out
     (log,) = save_dir.glob("training_*.log")
     assert "epoch: 1 done" in log.read_text()

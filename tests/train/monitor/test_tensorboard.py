@@ -213,7 +213,8 @@ def test_activations_are_what_the_layers_put_out() -> None:
     with torch.no_grad():
         raw = model.forward_raw(canvas.permute(0, 3, 1, 2) / 255)
         first = model.stem[0].conv(canvas.permute(0, 3, 1, 2) / 255)
-    torch.testing.assert_close(pixel_shuffle(found["head.out"], 2), raw)
+    torch.testing.assert_close(pixel_shuffle(found["head.out"], 2), raw[:, :6])
+    torch.testing.assert_close(found["angle.out"], raw[:, 6:, ::4, ::4])
     torch.testing.assert_close(found["stem.0.conv"], first)
 
 
