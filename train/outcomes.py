@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -18,6 +19,9 @@ POINTS = ("gap", "slider")
 # A picture fails when a point that has a right answer is found farther away than this.
 FAILURE_PX = 10.0
 GALLERY = 12
+# Kinds of misses: right, but not trusted; close by; on the picture's other point; anywhere else.
+MISS_PX = 5
+MISSES = ("doubted", "near", "exchanged", "elsewhere")
 
 Point = tuple[float, float]
 
@@ -39,10 +43,23 @@ class Case:
     def error_px(self, point: str) -> float:
         """Distance of "gap" or "slider" from the truth, in units of `unit_px`; nan where there is
         no such point."""
-        true, found = getattr(self, point), getattr(self.answer, point)
-        if not true:
+        return self._distance_px(point, point)
+
+    def miss(self, point: str) -> str | None:
+        """One of `MISSES`, or None: trusted and within `MISS_PX`, or not asked for."""
+        error, (other,) = self.error_px(point), set(POINTS) - {point}
+        if not getattr(self, point) or (error <= MISS_PX and self.trusts(point)):
+            return None
+        if error <= FAILURE_PX:
+            return "doubted" if error <= MISS_PX else "near"
+        return "exchanged" if self._distance_px(point, other) <= FAILURE_PX else "elsewhere"
+
+    def _distance_px(self, answered: str, true: str) -> float:
+        """From the answer for one point to the truth of one; nan without that truth."""
+        truth, found = getattr(self, true), getattr(self.answer, answered)
+        if not truth:
             return float("nan")
-        return float(np.hypot(found.x - true[0], found.y - true[1])) / self.unit_px
+        return float(np.hypot(found.x - truth[0], found.y - truth[1])) / self.unit_px
 
     def trusts(self, point: str) -> bool:
         """Whether no reason against the answer concerns this point.
@@ -148,6 +165,7 @@ class Outcomes:
             "classes": {name: _group(columns, self.of_class(name)) for name in DIFFICULTIES},
             "angle_error_deg": angle,
             "abstained_on_negatives": abstained,
+            "misses": self._misses(),
             "gap_detection": asdict(found)
             | {"precision": found.precision, "recall": found.recall, "f1": found.f1},
             "predict_ms": self._predict_ms(),
@@ -164,6 +182,13 @@ class Outcomes:
             return {"count": 0, "mean": float("nan")}
         predicted, true = np.array(pairs, dtype=np.float64).T
         return {"count": len(pairs), "mean": float(angle_errors_deg(predicted, true).mean())}
+
+    def _misses(self) -> dict[str, Any]:
+        """Of the points counted in "all", how many miss in which way."""
+        clear = [case for case in self.cases if case.difficulty != "ambiguous"]
+        asked = [(case, point) for case in clear for point in POINTS if getattr(case, point)]
+        kinds = Counter(case.miss(point) for case, point in asked)
+        return {"points": len(asked), **{kind: kinds[kind] for kind in MISSES}}
 
     def _abstained(self) -> float:
         refused = [not case.answer.ok for case in self.cases if case.gap is None]
@@ -205,11 +230,19 @@ def table(summary: dict[str, Any]) -> str:
     lines = [head]
     for name, group in {"all": summary["all"], **summary["classes"]}.items():
         lines += [_line(name, point, group[point]) for point in POINTS if group[point]["count"]]
+    lines.append(misses_line(summary["misses"]))
     angle = summary["angle_error_deg"]
     lines.append(f"angle error of {angle['count']} rotated gaps: {angle['mean']:.2f} degrees")
     abstained = summary["abstained_on_negatives"]
     lines.append(f"pictures without a gap, told as such: {abstained:.1%}")
     return "\n".join(lines)
+
+
+def misses_line(misses: dict[str, int]) -> str:
+    """How many points are missed, and how: `Outcomes.summary`'s "misses" as a line of text."""
+    missed, points = sum(misses[kind] for kind in MISSES), max(misses["points"], 1)
+    shares = ", ".join(f"{kind} {misses[kind] / points:.1%}" for kind in MISSES)
+    return f"points missed within {MISS_PX} px: {missed / points:.1%} ({shares})"
 
 
 def _line(name: str, point: str, row: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from train import figures, goals, history
 from train.detection import DETECTION_PX
 from train.measured import Measured, Report, Target, cause_counts, targets, wilson
 from train.metrics import THRESHOLDS_PX
-from train.outcomes import FAILURE_PX, POINTS, Outcomes
+from train.outcomes import FAILURE_PX, POINTS, Outcomes, misses_line
 
 CURVES = "training-curves.png"
 
@@ -85,7 +85,7 @@ def _set_sections(measured: Measured) -> list[str]:
         image("errors", "Histograms of errors"),
         image("classes", "Difficulty class against error range"),
         image("precision-recall", "Precision and recall"),
-        "### Failures\n\n" + _failures(measured.main),
+        "### Failures\n\n" + _failures(measured),
         *[image("failures", "The worst failures")] * bool(measured.main.failures),
     ]
 
@@ -151,11 +151,16 @@ def _detection(summary: dict[str, Any]) -> str:
     )
 
 
-def _failures(outcomes: Outcomes) -> str:
+def _failures(measured: Measured) -> str:
+    outcomes = measured.main
     failed = [case for case in outcomes.cases if case.failed]
     count, among_all = len(outcomes.cases), cause_counts(outcomes.cases)
     share = _share(len(failed) / count if count else math.nan)
-    text = f"{len(failed):,} pictures ({share}) have a point more than {FAILURE_PX:g} px off"
+    text = (
+        f"{misses_line(measured.main_summary['misses']).capitalize()}: doubted is right and not "
+        f"trusted, near is within {FAILURE_PX:g} px, exchanged is where the other point is. "
+        f"{len(failed):,} pictures ({share}) have a point more than {FAILURE_PX:g} px off"
+    )
     if not failed:
         return text + "."
     rows = [

@@ -13,7 +13,7 @@ import torch
 
 from compress.record import record_results
 from runtime import Bundle, Location
-from tests.train.answered import add, answer, known_outcomes
+from tests.train.answered import add, answer, known_outcomes, many_outcomes
 from tests.train.fakes import sample
 from tests.train.small import small_config
 from train import checkpoint, evaluate, generate, picturesets
@@ -126,6 +126,43 @@ def test_an_ambiguous_gap_is_no_failure() -> None:
     outcomes = Outcomes()
     add(outcomes, sample(difficulty="ambiguous"), answer((300, 90), (40, 90)))
     assert outcomes.failures == []
+
+
+@pytest.mark.parametrize(
+    ("gap", "slider", "reasons", "expected"),
+    [
+        ((204, 92), (40, 94), (), (None, None)),
+        ((204, 92), (40, 94), ("gap score 0.1 is below 0.3",), ("doubted", None)),
+        ((206, 98), (40, 94), ("gap score 0.1 is below 0.3",), ("near", None)),
+        ((48, 94), (204, 92), (), ("exchanged", "exchanged")),
+        ((48, 98), (40, 90), (), ("elsewhere", None)),
+        ((200, 90), (300, 90), (), (None, "elsewhere")),
+    ],
+)
+def test_kinds_of_misses(
+    gap: tuple[float, float],
+    slider: tuple[float, float],
+    reasons: tuple[str, ...],
+    expected: tuple[str | None, str | None],
+) -> None:
+    outcomes = Outcomes()
+    add(outcomes, sample(), answer(gap, slider, reasons=reasons))
+    (case,) = outcomes.cases
+    assert (case.miss("gap"), case.miss("slider")) == expected
+
+
+def test_misses_are_what_accuracy_lacks() -> None:
+    for outcomes in (known_outcomes(), many_outcomes()):
+        summary = outcomes.summary()
+        misses, points = summary["misses"], summary["all"]["points"]
+        assert misses["points"] == points["count"]
+        missed = sum(misses.values()) - misses["points"]
+        assert missed / misses["points"] == pytest.approx(1 - points["accuracy_5px"])
+    # 5 px off is no miss, refused is one; 199 px from its one point where there is no gap.
+    assert known_outcomes().summary()["misses"] == {
+        "points": 8, "doubted": 1, "near": 0, "exchanged": 0, "elsewhere": 0
+    }  # fmt: skip
+    assert "missed within 5 px: 12.5% (doubted 12.5%, near" in table(known_outcomes().summary())
 
 
 class Scripted:
