@@ -183,7 +183,7 @@ class Outcomes:
         predicted, true = np.array(pairs, dtype=np.float64).T
         return {"count": len(pairs), "mean": float(angle_errors_deg(predicted, true).mean())}
 
-    def _misses(self) -> dict[str, Any]:
+    def _misses(self) -> dict[str, int]:
         """Of the points counted in "all", how many miss in which way."""
         clear = [case for case in self.cases if case.difficulty != "ambiguous"]
         asked = [(case, point) for case in clear for point in POINTS if getattr(case, point)]
@@ -242,7 +242,7 @@ def misses_line(misses: dict[str, int]) -> str:
     """How many points are missed, and how: `Outcomes.summary`'s "misses" as a line of text."""
     missed, points = sum(misses[kind] for kind in MISSES), max(misses["points"], 1)
     shares = ", ".join(f"{kind} {misses[kind] / points:.1%}" for kind in MISSES)
-    return f"points missed within {MISS_PX} px: {missed / points:.1%} ({shares})"
+    return f"points missed (@{MISS_PX}px): {missed / points:.1%} ({shares})"
 
 
 def _line(name: str, point: str, row: dict[str, Any]) -> str:

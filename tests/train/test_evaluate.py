@@ -162,7 +162,7 @@ def test_misses_are_what_accuracy_lacks() -> None:
     assert known_outcomes().summary()["misses"] == {
         "points": 8, "doubted": 1, "near": 0, "exchanged": 0, "elsewhere": 0
     }  # fmt: skip
-    assert "missed within 5 px: 12.5% (doubted 12.5%, near" in table(known_outcomes().summary())
+    assert "points missed (@5px): 12.5% (doubted 12.5%, near" in table(known_outcomes().summary())
 
 
 class Scripted:

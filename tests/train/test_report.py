@@ -78,6 +78,7 @@ def test_markdown_says_what_was_measured() -> None:
     assert rows(text, "checkpoint")[1:5] == ["gap", "3", "1.67", "0.00"]
     assert "1 pictures (16.7%)" not in text  # the ambiguous one is not a failure
     assert "0 pictures (0.0%) have a point more than 10 px off." in text
+    assert "Points missed (@5px): 12.5% (doubted 12.5%, near 0.0%, exchanged 0.0%, " in text
     assert rows(text, "heart")[1:3] == ["left out", "6"]
     assert rows(text, "every family")[1] == "shown"
     assert rows(text, "training time")[1] == "2 h 0 min"
