@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from runtime.result import Location
 from train.causes import Conditions
-from train.detection import count_detections
+from train.detection import DETECTION_PX, count_detections
 from train.metrics import ANGLE_WITHIN_PX, THRESHOLDS_PX, angle_errors_deg, point_metrics
 from train.synth import DIFFICULTIES, Sample
 
@@ -20,7 +20,6 @@ POINTS = ("gap", "slider")
 FAILURE_PX = 10.0
 GALLERY = 12
 # Kinds of misses: right, but not trusted; close by; on the picture's other point; anywhere else.
-MISS_PX = 5
 MISSES = ("doubted", "near", "exchanged", "elsewhere")
 
 Point = tuple[float, float]
@@ -46,16 +45,19 @@ class Case:
         return self._distance_px(point, point)
 
     def miss(self, point: str) -> str | None:
-        """One of `MISSES`, or None: trusted and within `MISS_PX`, or not asked for."""
-        error, (other,) = self.error_px(point), set(POINTS) - {point}
-        if not getattr(self, point) or (error <= MISS_PX and self.trusts(point)):
+        """One of `MISSES`; None where the point is found and trusted, and where there is none."""
+        if not getattr(self, point):
             return None
+        error = self.error_px(point)
+        if error <= DETECTION_PX:
+            return None if self.trusts(point) else "doubted"
         if error <= FAILURE_PX:
-            return "doubted" if error <= MISS_PX else "near"
+            return "near"
+        (other,) = set(POINTS) - {point}
         return "exchanged" if self._distance_px(point, other) <= FAILURE_PX else "elsewhere"
 
     def _distance_px(self, answered: str, true: str) -> float:
-        """From the answer for one point to the truth of one; nan without that truth."""
+        """From the answer for one point to the truth of one, as `error_px`."""
         truth, found = getattr(self, true), getattr(self.answer, answered)
         if not truth:
             return float("nan")
@@ -240,9 +242,11 @@ def table(summary: dict[str, Any]) -> str:
 
 def misses_line(misses: dict[str, int]) -> str:
     """How many points are missed, and how: `Outcomes.summary`'s "misses" as a line of text."""
-    missed, points = sum(misses[kind] for kind in MISSES), max(misses["points"], 1)
+    text, points = f"points missed (@{DETECTION_PX}px): ", misses["points"]
+    if not points:
+        return text + "–"
     shares = ", ".join(f"{kind} {misses[kind] / points:.1%}" for kind in MISSES)
-    return f"points missed (@{MISS_PX}px): {missed / points:.1%} ({shares})"
+    return f"{text}{sum(misses[kind] for kind in MISSES) / points:.1%} ({shares})"
 
 
 def _line(name: str, point: str, row: dict[str, Any]) -> str:
