@@ -101,6 +101,8 @@ def _emphasised(options: SynthOptions, wanted: EmphasisConfig) -> SynthOptions:
         "no_gap_probability": wanted.no_gap,
         "overlapping_probability": wanted.overlapping,
         "right_probability": wanted.right,
+        "flush_probability": wanted.flush,
+        "deep_blank_probability": wanted.deep_blanks,
     }
     changed: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     return replace(options, require=frozenset(wanted.require), **changed)

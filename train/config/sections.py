@@ -160,8 +160,9 @@ class MonitorConfig(Strict):
 class EmphasisConfig(Strict):
     """`share` of the training pictures: with these style families, pieces of these heights (as
     fractions of the picture's; None: of any), `no_gap` of them without a gap, `overlapping` with
-    the piece partly over it, `right` of the pieces away from the left edge right of it (None: as
-    usual). `finish` is what is done to them then, by how much, as in testsets.toml: `page: [1.15,
+    the piece partly over it, `right` of the pieces away from the left edge right of it, `flush` of
+    those near that edge touching it, `deep_blanks` of the jigsaw pieces with blanks as deep as tabs
+    are long (None: as usual). `finish` is what is done to them then, by how much, as in testsets.toml: `page: [1.15,
     1.5]` puts them on a page of that many times their size. (What `compose` lays together is not.)
     """
 
@@ -171,6 +172,8 @@ class EmphasisConfig(Strict):
     no_gap: Share | None = None
     overlapping: Share | None = None
     right: Share | None = None
+    flush: Share | None = None
+    deep_blanks: Share | None = None
     finish: dict[str, Range] = Field(default_factory=dict)
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from train.synth.families import draw_family
 from train.synth.sample import SynthOptions
-from train.synth.shapes import Outline, draw_outline, has_defined_angle, overlap, turn
+from train.synth.shapes import Outline, draw_outline, happens, has_defined_angle, overlap, turn
 
 Point = npt.NDArray[np.float64]
 _TRIES = 12
@@ -60,7 +60,7 @@ def draw_layout(
     shape = draw_family(rng, "shape", options.leave_out, options.require)
     low, high = options.piece_height
     size = height * (low * (high / low) ** rng.beta(1.4, 1.2))  # log scale, both ends frequent
-    unit = draw_outline(rng, shape)
+    unit = draw_outline(rng, shape, options.deep_blank_probability)
     rotated = rng.random() < options.rotation_probability
     limit = options.max_rotation_deg
     angle = float(rng.uniform(-limit, limit)) if rotated else 0.0
@@ -120,29 +120,32 @@ def _place(
     apart = (np.ptp(piece[:, 0]) + np.ptp(gap[:, 0])) / 2
     over, right = options.overlapping_probability, options.right_probability
     mode = rng.choice(3, p=[(1 - over) * 5 / 9, (1 - over) * 4 / 9, over])
+    flush = mode == 0 and happens(rng, options.flush_probability)
+    start = low[0] - 0.5 if flush else low[0]  # the border of the leftmost pixels, or their middle
     for _ in range(_TRIES):
         gap_x = rng.uniform(gap_low[0], gap_high[0])
         if mode == 0:
-            slider_x = low[0] + rng.exponential(0.02 * width)
+            slider_x = start if flush else low[0] + rng.exponential(0.02 * width)
         elif mode == 1:
             far = high[0] if rng.random() < right else max(low[0], gap_x)
             slider_x = rng.uniform(low[0], far)
         else:
             side = rng.choice([-1, 1], p=[1 - right, right])
             slider_x = gap_x + side * apart * rng.uniform(0.5, 0.95)
-        inside = low[0] <= slider_x <= high[0]
+        inside = start <= slider_x <= high[0]
         if inside and (mode == 2 or abs(gap_x - slider_x) >= apart):
             break
     else:
-        gap_x, slider_x = gap_high[0], low[0]
+        gap_x, slider_x = gap_high[0], start
     if rng.random() < 0.03:
         gap_x = gap_high[0] if gap_x > slider_x else gap_low[0]
     if rng.random() < 0.7:  # most puzzles move their piece by whole pixels
-        slider_x = gap_x - np.floor(gap_x - slider_x)
+        travel = np.floor(gap_x - slider_x)
+        gap_x, slider_x = (start + travel, start) if flush else (gap_x, gap_x - travel)
     slider_y = y
     if rng.random() < 0.08:  # rows that do not quite agree
         slider_y = np.clip(y + rng.uniform(-2, 2), low[1], high[1])
-    return np.array([gap_x, y]), np.array([np.clip(slider_x, low[0], high[0]), slider_y])
+    return np.array([gap_x, y]), np.array([np.clip(slider_x, start, high[0]), slider_y])
 
 
 def _decoys(
@@ -177,7 +180,7 @@ def other_shape(
     size = float(np.ptp(gap, axis=0).max())
     for _ in range(_TRIES):
         shape = draw_family(rng, "shape", options.leave_out, options.require)
-        other = draw_outline(rng, shape)
+        other = draw_outline(rng, shape, options.deep_blank_probability)
         if overlap(other, unit) < 0.8:
             return other * size * rng.uniform(0.8, 1.2)
     return gap * 0.6  # shapes as alike as circles: another size tells them apart

@@ -44,6 +44,8 @@ class SynthOptions:
     ambiguous_probability: float = 0.02
     overlapping_probability: float = 0.1  # of pieces that lie partly over their gap
     right_probability: float = 0.1  # of pieces right of it, of those not at the left edge
+    flush_probability: float = 0.0  # of pieces that touch the left edge, of those near it
+    deep_blank_probability: float = 0.0  # of jigsaw pieces with blanks as deep as tabs are long
     rotation_probability: float = 0.12
     max_rotation_deg: float = 45.0
     highlight_probability: float = 0.1

@@ -15,14 +15,20 @@ import numpy.typing as npt
 Outline = npt.NDArray[np.float64]
 
 
-def draw_outline(rng: np.random.Generator, family: str) -> Outline:
+def draw_outline(
+    rng: np.random.Generator, family: str, deep_blank_probability: float = 0.0
+) -> Outline:
     """A random outline of a family, turned and stretched now and then.
+
+    Args:
+        deep_blank_probability: of jigsaw pieces whose blanks take in such a tab as their own.
 
     Returns:
         f64 [N, 2], the tight box centred on the origin, its longer side 1.
     """
-    outline = _MAKERS[family](rng)
     jigsaw = family.startswith("jigsaw")
+    deep = jigsaw and happens(rng, deep_blank_probability)
+    outline = _jigsaw(rng, _TABS[family], deep) if jigsaw else _MAKERS[family](rng)
     if rng.random() < (0.12 if jigsaw else 0.4):
         outline = turn(outline, rng.uniform(-180, 180))
     if not jigsaw and rng.random() < 0.25:
@@ -30,6 +36,11 @@ def draw_outline(rng: np.random.Generator, family: str) -> Outline:
     if rng.random() < 0.25:
         outline = _cut_corners(_normalised(outline), reach=rng.uniform(0.04, 0.2))
     return _normalised(outline)
+
+
+def happens(rng: np.random.Generator, probability: float) -> bool:
+    """Draws only where something may happen: what never does leaves the stream as it was."""
+    return probability > 0 and bool(rng.random() < probability)
 
 
 def turn(outline: Outline, angle_deg: float) -> Outline:
@@ -93,25 +104,28 @@ def _cut_corners(outline: Outline, reach: float) -> Outline:
 
 
 def _jigsaw(
-    rng: np.random.Generator, tab: Callable[[np.random.Generator, float, float], Outline]
+    rng: np.random.Generator,
+    tab: Callable[[np.random.Generator, float, float], Outline],
+    deep: bool,
 ) -> Outline:
     """A rectangle whose sides are each flat, a tab or a blank.
 
     `tab(rng, reach, side)` gives the side's profile as points (along, outwards) for a tab that
-    reaches outwards by `reach` from a side of that length.
+    reaches outwards by `reach` from a side of that length. Blanks are shallow unless `deep`.
     """
     width, height = 1.0, rng.choice([1.0, rng.uniform(0.75, 1.33)], p=[0.7, 0.3])
     size = rng.uniform(0.10, 0.55)  # how far tabs reach, against the shorter side: small to huge
     alike = rng.random() < 0.7  # all tabs of a piece are usually alike
     lengths = (width, height, width, height)
+    kinds = _side_kinds(rng)
+    deepest = _deepest_blank(kinds) if deep else 0.22
     sides = []
-    for length, kind in zip(lengths, _side_kinds(rng), strict=True):
+    for length, kind in zip(lengths, kinds, strict=True):
         reach = size * min(width, height) * (1.0 if alike else rng.uniform(0.6, 1.1))
         if kind == 0:
             profile = np.empty((0, 2))
         else:
-            # Blanks stay shallow enough not to meet in the middle of the body.
-            profile = tab(rng, reach if kind > 0 else min(reach, 0.22), length)
+            profile = tab(rng, reach if kind > 0 else min(reach, deepest), length)
         sides.append(np.vstack([[[0.0, 0.0]], profile * [1.0, kind]]))
     top, right, bottom, left = sides
     return np.vstack(
@@ -130,6 +144,11 @@ def _side_kinds(rng: np.random.Generator) -> npt.NDArray[np.int64]:
     if not kinds.any():
         kinds[rng.integers(4)] = rng.choice([-1, 1])
     return kinds
+
+
+def _deepest_blank(kinds: npt.NDArray[np.int64]) -> float:
+    """How far the blanks of a body of size 1 may reach without meeting in its middle."""
+    return (0.45, 0.45, 0.3, 0.22, 0.22)[np.count_nonzero(kinds == -1)]
 
 
 def _tab_centre(rng: np.random.Generator, half_width: float, side: float) -> float:
@@ -252,9 +271,8 @@ def _shield(rng: np.random.Generator) -> Outline:
     return np.vstack([body, [[-1.0, -0.6], [0.0, -rng.uniform(0.4, 0.9)], [1.0, -0.6]]])
 
 
+_TABS = {"jigsaw-round": _round_tab, "jigsaw-square": _square_tab}
 _MAKERS: dict[str, Callable[[np.random.Generator], Outline]] = {
-    "jigsaw-round": lambda rng: _jigsaw(rng, _round_tab),
-    "jigsaw-square": lambda rng: _jigsaw(rng, _square_tab),
     "circle": _circle,
     "polygon": _polygon,
     "star": _star,
