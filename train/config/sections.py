@@ -162,8 +162,9 @@ class EmphasisConfig(Strict):
     fractions of the picture's; None: of any), `no_gap` of them without a gap, `overlapping` with
     the piece partly over it, `right` of the pieces away from the left edge right of it, `flush` of
     those near that edge touching it, `deep_blanks` of the jigsaw pieces with blanks as deep as tabs
-    are long (None: as usual). `finish` is what is done to them then, by how much, as in testsets.toml: `page: [1.15,
-    1.5]` puts them on a page of that many times their size. (What `compose` lays together is not.)
+    are long (None: as usual). `finish` is what is done to them then, by how much, as in
+    testsets.toml: `page: [1.15, 1.5]` puts them on a page of that many times their size. (What
+    `compose` lays together is not.)
     """
 
     share: Share
