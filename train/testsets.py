@@ -16,7 +16,10 @@ import numpy as np
 
 from train.synth import GENERATOR_VERSION, Backgrounds, Sample, SynthOptions, render
 from train.variations import finished, kept
+from train.widgets import WIDGETS_VERSION, widget
 
+# Who paints a set -> the version its pictures belong to.
+_PAINTERS = {"generator": GENERATOR_VERSION, "widgets": WIDGETS_VERSION}
 _FILE = Path(__file__).with_name("testsets.toml")
 
 
@@ -30,7 +33,8 @@ class TestSetError(ValueError):
 class TestSet:
     """One entry of testsets.toml; `fingerprint` is None until it was once recorded.
 
-    draw: `SynthOptions` that differ; keep, finish: see `train.variations`.
+    generator: the painter's version. draw: `SynthOptions` that differ, for the painter `generator`;
+    keep, finish: see `train.variations`.
     """
 
     __test__ = False  # not a test case for pytest
@@ -45,6 +49,7 @@ class TestSet:
     draw: dict[str, Any] = field(default_factory=dict)
     keep: str | None = None
     finish: dict[str, list[float]] = field(default_factory=dict)
+    painter: str = "generator"
     fingerprint: str | None = None
 
     def options(self) -> SynthOptions:
@@ -66,10 +71,11 @@ def load_testset(name: str) -> TestSet:
     if name not in entries:
         raise TestSetError(f"unknown test set {name!r}; there are: {', '.join(entries)}")
     testset = TestSet(name=name, **entries[name])
-    if testset.generator != GENERATOR_VERSION:
+    version = _PAINTERS[testset.painter]
+    if testset.generator != version:
         raise TestSetError(
-            f"test set {name!r} belongs to generator version {testset.generator}, "
-            f"this is version {GENERATOR_VERSION}"
+            f"test set {name!r} belongs to {testset.painter} version {testset.generator}, "
+            f"this is version {version}"
         )
     return testset
 
@@ -106,12 +112,18 @@ def samples_of(
                 f"--backgrounds DIR, or use a procedural set"
             )
         photographs = Backgrounds(backgrounds, split="test")
-    options, numbers = testset.options(), itertools.count()
-    drawn = (render(testset.seed, index, options, photographs) for index in numbers)
-    samples = (sample for sample in drawn if kept(sample, testset.keep))
+    samples = (sample for sample in _drawn(testset, photographs) if kept(sample, testset.keep))
     for index, sample in enumerate(islice(samples, min(testset.count, limit or testset.count))):
         # The last number keeps this stream apart from the generator's.
         yield finished(sample, testset.finish, np.random.default_rng([testset.seed, index, 4]))
+
+
+def _drawn(testset: TestSet, photographs: Backgrounds | None) -> Iterator[Sample]:
+    """The endless stream that a set is taken from."""
+    if testset.painter == "widgets":
+        return (widget(testset.seed, index, photographs) for index in itertools.count())
+    options = testset.options()
+    return (render(testset.seed, index, options, photographs) for index in itertools.count())
 
 
 class Fingerprint:

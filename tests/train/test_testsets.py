@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import train
+from train.synth import render
 from train.testsets import Fingerprint, TestSetError, load_testset, names_matching, samples_of
+from train.widgets import widget
 
 NAMES = list(tomllib.loads((Path(train.__file__).parent / "testsets.toml").read_text("utf-8")))
 
@@ -18,7 +20,7 @@ def test_every_named_set_loads_and_has_a_seed_of_its_own() -> None:
     sets = [load_testset(name) for name in NAMES]
     assert {"fixed", "fixed-procedural", "unseen-heart", "unseen-gradient-fill"} < set(NAMES)
     assert all(testset.count >= 300 and testset.about for testset in sets)
-    seeds = [testset.seed for testset in sets if testset.name != "fixed-procedural"]
+    seeds = [testset.seed for testset in sets if not testset.name.endswith("-procedural")]
     assert len(set(seeds)) == len(seeds)
 
 
@@ -40,11 +42,19 @@ def test_a_set_draws_and_finishes_as_it_says() -> None:
         assert sample.picture.shape[1] == round(before.picture.shape[1] * sample.unit_px)
 
 
-def test_twins_share_everything_but_the_photographs() -> None:
-    fixed, twin = load_testset("fixed"), load_testset("fixed-procedural")
-    assert (fixed.seed, fixed.count, fixed.generator) == (twin.seed, twin.count, twin.generator)
-    assert fixed.photographs
+@pytest.mark.parametrize("name", ["fixed", "other-painter"])
+def test_twins_share_everything_but_the_photographs(name: str) -> None:
+    one, twin = load_testset(name), load_testset(f"{name}-procedural")
+    assert (one.seed, one.painter, one.generator) == (twin.seed, twin.painter, twin.generator)
+    assert one.photographs
     assert not twin.photographs
+
+
+def test_a_set_says_who_paints_it() -> None:
+    (sample,) = samples_of(load_testset("other-painter-procedural"), None, limit=1)
+    np.testing.assert_array_equal(sample.picture, widget(20050, 0, None).picture)
+    (sample,) = samples_of(load_testset("fixed-procedural"), None, limit=1)
+    np.testing.assert_array_equal(sample.picture, render(20001, 0).picture)
 
 
 def test_unknown_set_names_the_known_ones() -> None:
