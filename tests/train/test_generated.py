@@ -67,6 +67,7 @@ def test_emphases_take_their_shares_of_the_training_pictures() -> None:
         {"share": 0.2, "piece_height": [0.4, 0.5]},
         {"share": 0.1, "no_gap": 1.0},
         {"share": 0.1, "overlapping": 0.5, "right": 0.0},
+        {"share": 0.1, "flush": 0.6, "deep_blanks": 0.5},
     ]
     one = config(seed=6, pictures_per_epoch=1000, emphases=emphases, plain_share=0.25)
     training, validation = data.sources(one)
@@ -78,7 +79,8 @@ def test_emphases_take_their_shares_of_the_training_pictures() -> None:
         replace(plain, piece_height=(0.4, 0.5)): 0.2,
         replace(plain, no_gap_probability=1.0): 0.1,
         replace(plain, overlapping_probability=0.5, right_probability=0.0): 0.1,
-        plain: 0.3,
+        replace(plain, flush_probability=0.6, deep_blank_probability=0.5): 0.1,
+        plain: 0.2,
     }
     for options, share in shares.items():
         assert chosen.count(options) / 2000 == pytest.approx(share, abs=0.04)

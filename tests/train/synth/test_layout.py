@@ -55,6 +55,21 @@ def test_pieces_lie_over_or_right_of_their_gap_as_often_as_asked() -> None:
     assert 0.2 < np.mean(travel < 0) < 0.5  # half of those anywhere on the row
 
 
+def test_pieces_touch_the_left_edge_as_often_as_asked() -> None:
+    """The border of the leftmost pixels lies at -0.5; by default nothing reaches it."""
+
+    def lefts(**options: float) -> np.ndarray:
+        drawn = layouts(300, overlapping_probability=0.0, **options)
+        return np.array([layout.slider_picture_xy[:, 0].min() for layout in drawn])
+
+    assert lefts().min() > -0.5
+    touching = np.isclose(lefts(flush_probability=1.0), -0.5)
+    assert touching.mean() == pytest.approx(5 / 9, abs=0.09)
+    assert np.isclose(lefts(flush_probability=0.5), -0.5).mean() == pytest.approx(5 / 18, abs=0.08)
+    for layout in layouts(100, flush_probability=1.0, overlapping_probability=0.0):
+        assert layout.gap_picture_xy[:, 0].max() <= WIDTH - 1 + 1e-9
+
+
 def test_piece_sizes_span_the_range() -> None:
     sizes = np.array([layout.size_px for layout in layouts(500)]) / HEIGHT
     assert sizes.min() < 0.10

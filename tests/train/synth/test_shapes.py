@@ -28,6 +28,24 @@ def test_outlines_of_a_family_differ(family: str) -> None:
     assert len(silhouettes) > 3
 
 
+@pytest.mark.parametrize("family", ["jigsaw-round", "jigsaw-square"])
+def test_deep_blanks_take_more_of_a_piece_and_leave_it_whole(family: str) -> None:
+    """Solidity, area over the convex hull's, falls with what is cut out."""
+
+    def solidities(probability: float) -> list[float]:
+        rng = np.random.default_rng(7)
+        found = []
+        for _ in range(200):
+            mask = np.zeros((110, 110), np.uint8)
+            at = np.rint(draw_outline(rng, family, probability) * 100 + 55).astype(np.int32)
+            cv2.fillPoly(mask, [at], 1)
+            (outline,), _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+            found.append(mask.sum() / cv2.contourArea(cv2.convexHull(outline)))
+        return found
+
+    assert np.mean(solidities(1.0)) < np.mean(solidities(0.0)) - 0.01
+
+
 @pytest.mark.parametrize("angle_deg", [-41.0, -7.0, 13.0, 45.0, 90.0])
 def test_turn_is_anticlockwise_as_seen(angle_deg: float) -> None:
     """OpenCV's rotation matrix is the reference: its positive angles are anticlockwise."""
