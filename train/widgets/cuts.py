@@ -77,7 +77,7 @@ POLYGONS = {
     "star": _ring(10, 0.5),
     "hexagon": _ring(6),
     "circle": _ring(80),
-    "triangle": np.float32([[0, -0.9], [0.95, 0.8], [-0.95, 0.8]]),
+    "triangle": np.array([[0, -0.9], [0.95, 0.8], [-0.95, 0.8]], np.float32),
     "heart": _heart_points(),
     "shield": _shield_points(),
 }
