@@ -2,9 +2,8 @@
 
 Quantises after training and trains with quantisers, keeps the INT8 that does better on the gate's
 pictures, fits what its answers are trusted by, holds all artefacts to the gate, and writes the
-bundle and its report; `--ptq-only` does without the training. Everything on the way stays in the
-work folder (OUTPUT-work): ptq/ and qat/ are bundles, run/ is the training's, report/ holds
-report.md, whose last table is the README's.
+bundle and its report. Everything on the way stays in the work folder (OUTPUT-work): ptq/ and qat/
+are bundles, run/ is the training's, report/ holds report.md, whose last table is the README's.
 """
 
 from __future__ import annotations
@@ -58,11 +57,10 @@ def _run(given: argparse.Namespace) -> str:
     source = arguments.source(given)
     console.set_up()
     # One after the other: what the first gave is there if the second is stopped.
-    methods: list[Callable[[], Int8]] = [lambda: post_training(source, given.preset)]
-    if not given.ptq_only:
-        methods.append(
-            lambda: qat.quantization_aware(source, qat.settings(given), work / "run", given.resume)
-        )
+    methods: list[Callable[[], Int8]] = [
+        lambda: post_training(source, given.preset),
+        lambda: qat.quantization_aware(source, qat.settings(given), work / "run", given.resume),
+    ]
     candidates = {}
     for method in methods:
         int8 = method()
@@ -96,11 +94,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.add_source(parser)
     parser.add_argument("--preset", choices=sorted(PRESETS), default="mixed", help="of ptq")
     parser.add_argument("--work", type=Path, metavar="DIR", help="work folder")
-    parser.add_argument(
-        "--ptq-only",
-        action="store_true",
-        help="do without quantisation-aware training, which takes most of the time",
-    )
     qat.add_settings(parser)
     arguments.add_gate(parser)
     group = parser.add_argument_group("what to trust")

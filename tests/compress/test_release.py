@@ -47,16 +47,6 @@ def test_one_command_makes_a_release(checkpoint_path, lenient, fitted, tmp_path,
         assert name in text
 
 
-def test_a_release_can_do_without_training(checkpoint_path, lenient, fitted, tmp_path, capsys):
-    output = tmp_path / "bundle"
-    arguments = ["-o", str(output), *lenient, "--calibration-pictures", "2", "--ptq-only"]
-    given = [str(checkpoint_path), *arguments, "--threshold-pictures", "2"]
-    assert release.main(given) == 0
-    assert "kept: ptq" in capsys.readouterr().out
-    assert Bundle.open(output).manifest.compression.method == "ptq"
-    assert sorted(path.name for path in (tmp_path / "bundle-work").iterdir()) == ["ptq", "report"]
-
-
 def test_within_tolerances_comes_before_the_lower_error(monkeypatch):
     class Measured:
         def __init__(self, mae_px: float, shift_px: float) -> None:

@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 Outline = npt.NDArray[np.float64]
 
+_SHALLOW = 0.22  # of a body of size 1: blanks on all sides do not meet in its middle
+
 
 def draw_outline(
     rng: np.random.Generator, family: str, deep_blank_probability: float = 0.0
@@ -118,7 +120,7 @@ def _jigsaw(
     alike = rng.random() < 0.7  # all tabs of a piece are usually alike
     lengths = (width, height, width, height)
     kinds = _side_kinds(rng)
-    deepest = _deepest_blank(kinds) if deep else 0.22
+    deepest = _deepest_blank(kinds) if deep else _SHALLOW
     sides = []
     for length, kind in zip(lengths, kinds, strict=True):
         reach = size * min(width, height) * (1.0 if alike else rng.uniform(0.6, 1.1))
@@ -148,7 +150,7 @@ def _side_kinds(rng: np.random.Generator) -> npt.NDArray[np.int64]:
 
 def _deepest_blank(kinds: npt.NDArray[np.int64]) -> float:
     """How far the blanks of a body of size 1 may reach without meeting in its middle."""
-    return (0.45, 0.45, 0.3, 0.22, 0.22)[np.count_nonzero(kinds == -1)]
+    return (0.45, 0.45, 0.3, _SHALLOW, _SHALLOW)[np.count_nonzero(kinds == -1)]
 
 
 def _tab_centre(rng: np.random.Generator, half_width: float, side: float) -> float:

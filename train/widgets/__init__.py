@@ -40,7 +40,7 @@ _APART_PX = 6  # between a decoy and the gap
 
 
 @dataclass(frozen=True)
-class _Look:
+class Look:
     """How one kind of puzzle is drawn.
 
     size_px: (width, height); side_px: range of the shape's body.
@@ -62,38 +62,38 @@ class _Look:
 _SUNKEN = (fill(BLACK, 0.4, 0.65), shade(4, BLACK, 0.9, inside=True))
 _RAISED = (shade(4, BLACK, 0.6, inside=False),)
 _ANY = tuple(POLYGONS)
-LOOKS: Mapping[str, _Look] = {
-    "white": _Look(
+LOOKS: Mapping[str, Look] = {
+    "white": Look(
         (310, 155), (40, 46), ("canvas-jigsaw",),
         gap=(fill(WHITE, 0.6, 0.75), line(1, WHITE, 0.7)), over=(line(1, WHITE, 0.7),),
         start_px=0,
     ),
-    "sunken": _Look(
+    "sunken": Look(
         (552, 344), (70, 86), ("jigsaw",), gap=_SUNKEN, under=_RAISED, over=(line(2, WHITE, 0.8),)
     ),
-    "small": _Look((260, 160), (38, 48), ("jigsaw",), gap=_SUNKEN, under=_RAISED),
-    "blurred": _Look(
+    "small": Look((260, 160), (38, 48), ("jigsaw",), gap=_SUNKEN, under=_RAISED),
+    "blurred": Look(
         (310, 155), (40, 50), ("jigsaw", "canvas-jigsaw"),
         gap=(blurred(5, 0.85), line(1, WHITE, 0.4)), over=(line(1, WHITE, 0.7),),
     ),
-    "large": _Look(
+    "large": Look(
         (672, 390), (90, 115), ("jigsaw",),
         gap=(fill(BLACK, 0.5, 0.6), line(2, WHITE, 0.6)),
         under=_RAISED, over=(line(2, WHITE, 0.8),),
     ),
-    "glowing": _Look(
+    "glowing": Look(
         (600, 360), (70, 110), _ANY,
         gap=(fill(BLACK, 0.4, 0.55), line(2, WHITE, 0.5)),
         under=(shade(3, WHITE, 1.0, inside=False),), over=(line(1, PALE, 0.9),),
     ),
-    "decoy": _Look(
+    "decoy": Look(
         (340, 190), (44, 56), ("jigsaw",), gap=_SUNKEN, over=(line(1, WHITE, 0.7),), decoy=True
     ),
-    "grey": _Look(
+    "grey": Look(
         (400, 200), (44, 60), ("jigsaw", "circle", "hexagon"),
         gap=(greyed(0.7),), over=(line(1, PALE, 0.9),),
     ),
-    "outlined": _Look(
+    "outlined": Look(
         (480, 270), (60, 80), ("jigsaw", "shield", "hexagon"),
         gap=(fill(BLACK, 0.3, 0.4), line(1, WHITE, 0.8, outside=True)),
         over=(line(2, WHITE, 0.8),),
@@ -141,7 +141,7 @@ def widget(seed: int, index: int, photographs: Backgrounds | None) -> Sample:
 
 
 def _with_decoy(
-    rng: Rng, picture: Picture, look: _Look, gap_xy: tuple[int, int], gap_size: tuple[int, int]
+    rng: Rng, picture: Picture, look: Look, gap_xy: tuple[int, int], gap_size: tuple[int, int]
 ) -> Picture:
     """A fainter gap beside, above or below the gap, if there is room for one."""
     other = Cut.draw(rng, str(rng.choice(look.shapes)), 0.9 * float(rng.uniform(*look.side_px)))
