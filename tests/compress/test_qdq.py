@@ -128,6 +128,17 @@ def test_openvino_runs_every_convolution_in_int8(unsigned):
     assert not fallbacks(layers)
 
 
+def test_nothing_is_quantised_right_after_a_reduction(unsigned):
+    """OpenVINO 2026.4 fuses the two into one operation with unsigned bytes: what is negative is
+    lost, unless pooling takes a row's maximum."""
+    nodes, _ = _model(unsigned)
+    made = {output: node.op_type for node in nodes for output in node.output}
+    quantised = [made.get(n.input[0], "") for n in nodes if n.op_type == "QuantizeLinear"]
+    assert "Relu" in quantised
+    assert not [kind for kind in quantised if kind.startswith("Reduce")]
+    assert sum(node.op_type == "MaxPool" for node in nodes) > 2  # rows', and two of the decode
+
+
 def test_layers_that_stay_in_floating_point(canvases):
     net = quantized(fold(tiny_net()), canvases, (r"\.branches\.0\.", r"^head\."))
     nodes, values = _model(qdq_onnx(net, 1.0, signed=True))

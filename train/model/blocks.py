@@ -148,7 +148,9 @@ class RowContext(nn.Module):
         self.mix = ConvNorm(channels, channels, (3, 1), relu=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.mix(x.amax(dim=3, keepdim=True))
+        # Pooling, not `amax`: NNCF puts a quantiser behind a reduction, and OpenVINO 2026.4 makes
+        # unsigned bytes of the two on CPUs, so that maxima below zero are lost.
+        return x + self.mix(functional.max_pool2d(x, (1, int(x.shape[3]))))
 
 
 class RowAttention(nn.Module):
