@@ -21,7 +21,7 @@ from compress.fakequant import RawNet, signed_activations
 from compress.graph import DeployedGraph
 from compress.onnx_graphs import DEPLOYED_NAMES, OPSET, blank_canvas, deployed_facts, finished
 
-_RESHAPING = ("DepthToSpace", "Reshape", "Transpose")
+_RESHAPING = ("DepthToSpace", "MaxPool", "Reshape", "Transpose")
 
 
 def qdq_onnx(net: RawNet, row_agreement: float, signed: bool) -> bytes:
