@@ -21,7 +21,8 @@ from compress.fakequant import RawNet, signed_activations
 from compress.graph import DeployedGraph
 from compress.onnx_graphs import DEPLOYED_NAMES, OPSET, blank_canvas, deployed_facts, finished
 
-_RESHAPING = ("DepthToSpace", "MaxPool", "Reshape", "Transpose")
+# What only moves or picks quantised values: their scale stays.
+_MOVING = ("DepthToSpace", "MaxPool", "Reshape", "Transpose")
 
 
 def qdq_onnx(net: RawNet, row_agreement: float, signed: bool) -> bytes:
@@ -102,12 +103,12 @@ def _source(value: ir.Value, through: Sequence[str]) -> ir.Value:
 
 
 def _requantize(graph: ir.Graph, conv: ir.Node, data: ir.Value) -> None:
-    """Quantise right before a convolution what was quantised before it was reshaped.
+    """Quantise right before a convolution what was quantised before it was moved about.
 
     Its values are steps of that scale already, so nothing changes but that engines see that the
     convolution can run in INT8.
     """
-    source = _source(data, _RESHAPING)
+    source = _source(data, _MOVING)
     made_by = source.producer()
     if source is data or made_by is None or made_by.op_type != "DequantizeLinear":
         return
