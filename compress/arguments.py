@@ -10,6 +10,7 @@ from pathlib import Path
 from compress import calibration, gate
 from compress.build import GateRequest, Source
 from compress.calibration import CalibrationSet
+from compress.equalize import equalized
 from compress.package import check_replaceable
 from compress.quantize import FLOATING
 from train.answers import MIN_SCORE
@@ -121,8 +122,9 @@ def source(given: argparse.Namespace) -> Source:
     Raises as `network`, and CompressionError for unusable pictures.
     """
     floating = FLOATING if given.floating is None else tuple(given.floating)
-    plain = network(given)
-    return dataclasses.replace(plain, pictures=calibration_set(given), floating=floating)
+    plain, pictures = network(given), calibration_set(given)
+    folded = equalized(plain.folded, pictures)
+    return dataclasses.replace(plain, folded=folded, pictures=pictures, floating=floating)
 
 
 def _exponent(text: str) -> float:

@@ -35,7 +35,8 @@ from train.picturesets import PictureSet, of_testset
 class Source:
     """What a bundle is made from.
 
-    folded: the trained network with every block folded; config: its training's.
+    folded: the trained network with every block folded, and for quantisation its channels scaled
+        alike (`compress.equalize`); config: its training's.
     pictures: what quantisation is calibrated on; None where nothing is quantised.
     floating: patterns of layers that stay in floating point.
     row_agreement, min_score: what the manifest says under these names.

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from compress.accuracy import Labelled, generated
 from compress.arguments import add_calibration, calibration_set
 from compress.calibration import CalibrationSet
+from compress.equalize import equalized
 from compress.errors import run_command
 from compress.layers import groups, matching, name_layers
 from compress.onnx_graphs import deployed_onnx
@@ -136,11 +137,12 @@ def _share(part: float, whole: float) -> float:
 
 
 def _run(given: argparse.Namespace) -> str:
-    net = fold(load_model(given.checkpoint)[0])
+    calibration = calibration_set(given)
+    net = equalized(fold(load_model(given.checkpoint)[0]), calibration)
     backgrounds = held_out(given.backgrounds) if given.backgrounds else None
     rows = sensitivity(
         deployed_onnx(net, 1.0),
-        calibration_set(given),
+        calibration,
         generated(given.pictures, backgrounds),
         given.preset,
     )

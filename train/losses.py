@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from runtime.geometry import STRIDE
 from train.config import LossConfig
 from train.coverage import ShapeTargets, encode_shapes
+from train.decode import row_support
 from train.targets import Targets, encode
 
 # Raw maps f32 [B, 8, H, W] and what the shape head says f32 [B, 7, H, W], where there is one.
@@ -17,6 +19,9 @@ Answer = tuple[Tensor, Tensor | None]
 
 # Few cells belong to a shape: those count so much more.
 COVERED_WEIGHT = 3.0
+# Of `expected_error`: the power that scores are raised to, and tau in canvas pixels.
+CHOICE_SHARPNESS = 3.0
+ERROR_SCALE_PX = 6.0
 
 
 def focal_heatmap_loss(
@@ -47,6 +52,28 @@ def location_loss(logits: Tensor, share: Tensor, weight: Tensor) -> Tensor:
     log_share = functional.log_softmax(logits.flatten(2), dim=2)
     target = share.flatten(2) * weight.flatten(2)
     return -(target * log_share).sum() / target.sum().clamp(min=1)
+
+
+def expected_error(raw: Tensor, targets: Targets) -> Tensor:
+    """How wrong the decode is expected to be, from 0 to 1: what the answer's accuracy hangs on.
+
+    The joint scores that the decode (`train.decode`, row agreement 1) takes the best of, sharpened
+    and shared out as chances of the cells; for each cell the Geman-McClure error e² / (e² + tau²) of
+    the point that it gives. Unlike a cross-entropy it forgets points that cannot be found, and is
+    steepest where two cells are about equal. Averaged over the maps that have a point; 0 without.
+    raw: f32 [B, 8, H, W].
+    Source: minimum risk training (Shen et al., "Minimum Risk Training for Neural Machine
+    Translation", 2016), over all answers instead of sampled ones.
+    """
+    scores = functional.logsigmoid(raw[:, :2])
+    support = row_support(scores[:, 1:], 1.0), row_support(scores[:, :1], 1.0)
+    joint = scores + torch.cat(support, dim=1)
+    chance = functional.softmax(CHOICE_SHARPNESS * joint.flatten(2), dim=2)
+    offset = raw[:, 2:6].unflatten(1, (2, 2)).clamp(-0.5, 0.5)
+    squared_px = ((targets.toward - offset) * STRIDE).square().sum(dim=2).flatten(2)
+    error = (chance * squared_px / (squared_px + ERROR_SCALE_PX**2)).sum(dim=2)
+    asked = (targets.share.sum(dim=(2, 3)) > 0) * targets.heatmap_weight[:, :, 0, 0]
+    return (error * asked).sum() / asked.sum().clamp(min=1)
 
 
 def picture_losses(raw: Tensor, targets: Targets) -> Tensor:
@@ -131,6 +158,7 @@ def compute_losses(
             raw[:, :2], targets.heatmap, heatmap_weight, focal.alpha, focal.beta
         ),
         "location": location_loss(raw[:, :2], targets.share, heatmap_weight),
+        "expected": expected_error(raw, targets),
         "offset": weighted_l1(
             raw[:, 2:6].unflatten(1, (2, 2)), targets.offset, targets.offset_weight
         ),

@@ -53,6 +53,7 @@ class Targets:
 
     heatmap: f32 [B, 2, 64, 128], exactly 1 on the nearest cell of each point, 0 without a point.
     heatmap_weight: f32 [B, 2, 1, 1]; 0 for the gap of an ambiguous picture, which has no answer.
+    toward: f32 [B, 2, 2, 64, 128], (x, y) in cells from each cell's centre to the point.
     share: f32 [B, 2, 64, 128], a narrow bell on the 3×3 cells around each point, summing to 1.
     offset: f32 [B, 2, 2, 64, 128], (x, y) in cells within ±0.5, where offset_weight is not 0.
     offset_weight: f32 [B, 2, 1, 64, 128]; 1 on the peak, less on its eight neighbours.
@@ -61,6 +62,7 @@ class Targets:
 
     heatmap: Tensor
     heatmap_weight: Tensor
+    toward: Tensor
     share: Tensor
     offset: Tensor
     offset_weight: Tensor
@@ -156,6 +158,7 @@ def encode(
     return Targets(
         heatmap=torch.exp(-(dx**2 + dy**2) / (2 * sigma**2)) * here,
         heatmap_weight=torch.stack([clear, torch.ones_like(clear)], 1)[..., None, None],
+        toward=toward,
         share=bell / bell.sum(dim=(2, 3), keepdim=True).clamp(min=torch.finfo(bell.dtype).tiny),
         offset=toward.clamp(-0.5, 0.5),
         offset_weight=(peak + NEIGHBOUR_WEIGHT * (near - peak))[:, :, None],

@@ -8,14 +8,19 @@ from tests.train.fakes import outlined, sample
 from train.config import LossConfig, parse_config
 from train.coverage import ShapeTargets, encode_shapes
 from train.data import collate, prepare
+from train.decode import decode
 from train.losses import (
+    CHOICE_SHARPNESS,
     COVERED_WEIGHT,
+    ERROR_SCALE_PX,
     compute_losses,
+    expected_error,
     focal_heatmap_loss,
     location_loss,
     picture_losses,
     weighted_l1,
 )
+from train.model import activate
 from train.synth import Sample
 from train.targets import Targets, encode
 
@@ -165,6 +170,7 @@ def test_the_sum_uses_the_configured_weights() -> None:
             "loss": {
                 "heatmap": {"weight": 2.0},
                 "location": {"weight": 7.0},
+                "expected": {"weight": 17.0},
                 "offset": {"weight": 3.0},
                 "angle": {"weight": 5.0},
                 "shape": {"weight": 11.0},
@@ -174,7 +180,7 @@ def test_the_sum_uses_the_configured_weights() -> None:
     ).loss
     got = losses_of(random_raw(), batch(), config)
     expected = 2 * got["heatmap"] + 7 * got["location"] + 3 * got["offset"] + 5 * got["angle"]
-    expected = expected + 11 * got["shape"] + 13 * got["centre"]
+    expected = expected + 11 * got["shape"] + 13 * got["centre"] + 17 * got["expected"]
     assert got["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
 
 
@@ -201,6 +207,50 @@ def test_location_loss_without_any_point_is_zero() -> None:
     loss = location_loss(logits, torch.zeros_like(logits), torch.ones(1, 2, 1, 1))
     loss.backward()
     assert loss.item() == 0
+
+
+def test_the_expected_error_is_the_chances_times_the_errors_of_their_points() -> None:
+    targets, raw = batch(), random_raw()
+    truth = collate([prepare(one) for one in samples()])[1].numpy().astype(np.float64)
+    log_scores = -np.log1p(np.exp(-raw[:, :2].numpy().astype(np.float64)))
+    rows, columns = np.mgrid[:64, :128]
+    errors = []
+    for b, k in ((0, 0), (0, 1), (1, 1), (2, 1)):  # as above
+        strongest = log_scores[b, 1 - k].max(axis=1)
+        near = [strongest[max(0, row - 1) : row + 2].max() for row in range(64)]
+        chance = np.exp(CHOICE_SHARPNESS * (log_scores[b, k] + np.array(near)[:, None]))
+        dx, dy = np.clip(raw[b, 2 + 2 * k : 4 + 2 * k].numpy().astype(np.float64), -0.5, 0.5)
+        x, y = 4 * (columns + 0.5 + dx) - 0.5, 4 * (rows + 0.5 + dy) - 0.5
+        squared = (x - truth[b, 2 * k]) ** 2 + (y - truth[b, 2 * k + 1]) ** 2
+        wrong = squared / (squared + ERROR_SCALE_PX**2)
+        errors.append((chance * wrong).sum() / chance.sum())
+    assert expected_error(raw, targets).item() == pytest.approx(np.mean(errors), rel=1e-4)
+
+
+def test_sharpened_without_end_the_expected_error_is_that_of_the_decode(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("train.losses.CHOICE_SHARPNESS", 1e6)
+    targets, raw = batch(), random_raw()
+    truth = collate([prepare(one) for one in samples()])[1]
+    keypoints, _ = decode(activate(raw), 1.0)
+    squared = (keypoints[..., :2] - truth[:, :4].reshape(-1, 2, 2)).square().sum(dim=2)
+    wrong = squared / (squared + ERROR_SCALE_PX**2)
+    mean = (wrong[0, 0] + wrong[0, 1] + wrong[1, 1] + wrong[2, 1]) / 4
+    assert expected_error(raw, targets).item() == pytest.approx(mean.item(), rel=1e-4)
+
+
+def test_the_expected_error_falls_along_its_gradient_and_is_zero_without_points() -> None:
+    targets = batch()
+    raw = random_raw().requires_grad_()
+    before = expected_error(raw, targets)
+    before.backward()
+    assert raw.grad is not None
+    with torch.no_grad():
+        after = expected_error(raw - 10 * raw.grad, targets)
+    assert after < before
+    nothing = encode(collate([prepare(sample(None, None, None, "negative"))])[1])
+    assert expected_error(raw[:1], nothing).item() == 0
 
 
 def test_a_perfect_answer_costs_next_to_nothing() -> None:

@@ -88,6 +88,14 @@ class LocationLossConfig(Strict):
     weight: NonNegative = 1.0
 
 
+class ExpectedErrorConfig(Strict):
+    """How far off the decode is expected to be; for the last pictures of a training, whose points
+    are mostly found."""
+
+    type: Literal["GemanMcClure"] = "GemanMcClure"
+    weight: NonNegative = 0.0
+
+
 class AngleLossConfig(Strict):
     """With `L1Loss`, the document's, the best answer without a hint is the median: "not turned", as
     long as most gaps are not. With `MSELoss` it is the mean, which every hint moves."""
@@ -120,6 +128,7 @@ class LossConfig(Strict):
 
     heatmap: HeatmapLossConfig = HeatmapLossConfig()
     location: LocationLossConfig = LocationLossConfig()
+    expected: ExpectedErrorConfig = ExpectedErrorConfig()
     offset: OffsetLossConfig = OffsetLossConfig()
     angle: AngleLossConfig = AngleLossConfig()
     shape: ShapeLossConfig = ShapeLossConfig()
