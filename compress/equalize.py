@@ -171,8 +171,9 @@ def _rescale(
         weight, bias = parameters[layer.weight], parameters[layer.bias]
         read, written = scale_of(layer.reads), scale_of(layer.writes)
         if read is not None:
-            groups = read.reshape(-1, 1, weight.shape[1])
-            weight *= groups.expand(-1, len(weight) // len(groups), -1).flatten(0, 1)[..., None, None]
+            of_groups = read.reshape(-1, weight.shape[1])
+            by_output = of_groups.repeat_interleave(len(weight) // len(of_groups), dim=0)
+            weight *= by_output[..., None, None]
         if written is not None:
             out = written.repeat_interleave(layer.copies)
             weight /= out[:, None, None, None]

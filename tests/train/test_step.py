@@ -61,7 +61,7 @@ def test_a_step_follows_the_mean_gradient_of_its_batches(tmp_path: Path) -> None
     step = train_step(state, shown)
     assert step.updated
     assert step.gradient_norm == pytest.approx(norm, rel=1e-4)
-    for name in ("loss", "heatmap", "location", "offset", "angle", "shape", "centre"):
+    for name in ("loss", "heatmap", "location", "expected", "offset", "angle", "shape", "centre"):
         assert step.losses[name] == pytest.approx(sum(of[name] for of in losses) / 3, rel=1e-5)
     for ours, theirs in zip(state.model.parameters(), plain.model.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, atol=2e-5, rtol=1e-5)
@@ -112,8 +112,8 @@ def refused(state: TrainState, shown: list[Batch]) -> str:
 @pytest.mark.parametrize(
     ("layer", "bias", "named"),  # one of a channel's four cells in the first head
     [
-        ("head", 0, "heatmap nan, location nan"),
-        ("head", 4 * 3, "offset nan"),
+        ("head", 0, "heatmap nan, location nan, expected nan"),
+        ("head", 4 * 3, "expected nan, offset nan"),
         ("angle", 1, "angle nan"),
     ],
 )

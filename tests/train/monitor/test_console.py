@@ -43,8 +43,8 @@ def test_a_report_is_one_line_with_every_field(
     # The first three steps; 11 of the run's 15 are left, 2 s each.
     assert re.fullmatch(
         rf"{STAMP} - train\.monitor\.console - INFO - epoch: 1, step: 3, lr: 0\.0003, "
-        r"loss: 2\.0000, heatmap: 4\.0000, location: 6\.0000, offset: 8\.0000, angle: 10\.0000, "
-        r"shape: 12\.0000, centre: 14\.0000, "
+        r"loss: 2\.0000, heatmap: 4\.0000, location: 6\.0000, expected: 8\.0000, offset: 10\.0000, "
+        r"angle: 12\.0000, shape: 14\.0000, centre: 16\.0000, "
         r"data: 0\.2500, batch: 2\.0000, eta: 0:00:24, mem: \d+\.\d\dG",
         lines[0],
     )
