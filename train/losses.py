@@ -60,7 +60,8 @@ def expected_error(raw: Tensor, targets: Targets) -> Tensor:
     The joint scores that the decode (`train.decode`, row agreement 1) takes the best of, sharpened
     and shared out as chances of the cells; for each cell the Geman-McClure error e² / (e² + tau²)
     of the point that it gives. Unlike a cross-entropy it forgets points that cannot be found, and
-    is steepest where two cells are about equal. Averaged over the maps that have a point; 0 without.
+    is steepest where two cells are about equal. Averaged over the maps that have a point; 0
+    without.
     raw: f32 [B, 8, H, W].
     Source: minimum risk training (Shen et al., "Minimum Risk Training for Neural Machine
     Translation", 2016), over all answers instead of sampled ones.
