@@ -236,13 +236,14 @@ SHIPPED = Path(train.__file__).with_name("weights") / "edge.pth"
 
 
 def _sabotaged(folder: Path) -> Path:
-    """The shipped network, one of whose channels is ten thousand times as strong, and taken as much
-    less seriously by the next layer: in FP32 nothing changes, in INT8 all others vanish."""
+    """The shipped network, one of whose channels is a hundred thousand times as strong, and taken
+    as much less seriously by the next layer: in FP32 nothing changes, in INT8 all others vanish,
+    for no channel is scaled that far (`equalize.LEAST`)."""
     saved = checkpoint.load(SHIPPED)
     weights = saved["model_state_dict"]
     for name in ("weight", "bias"):
-        weights[f"stem.0.conv.{name}"][0] *= 1e4
-    weights["stem.1.full.conv.weight"][:, 0] /= 1e4
+        weights[f"stem.0.conv.{name}"][0] *= 1e5
+    weights["stem.1.full.conv.weight"][:, 0] /= 1e5
     checkpoint.save(folder / "sabotaged.pth", saved)
     return folder / "sabotaged.pth"
 

@@ -23,6 +23,8 @@ from train.targets import Targets, encode
 
 SIZE = (32, 64)
 STEPS = 100
+# One part weighs nothing by default.
+EVERY_PART = LossConfig(expected={"weight": 1.0})
 
 
 @pytest.fixture
@@ -273,7 +275,7 @@ def cut_off(component: str) -> Callable[..., dict[str, Tensor]]:
 
     def compute(raw: Tensor, *rest: object) -> dict[str, Tensor]:
         found = compute_losses(raw, *rest)
-        weight = getattr(LossConfig(), component).weight
+        weight = getattr(EVERY_PART, component).weight
         lost = found[component]
         held = lost.detach() + 0 * raw.sum()
         return found | {component: held, "loss": found["loss"] - weight * (lost - held)}
@@ -283,8 +285,12 @@ def cut_off(component: str) -> Callable[..., dict[str, Tensor]]:
 
 @pytest.mark.parametrize("component", LossConfig.model_fields)
 def test_a_frozen_component_has_no_gradient(
-    state: TrainState, batch: Batch, monkeypatch: pytest.MonkeyPatch, component: str
+    tmp_path: Path, batch: Batch, monkeypatch: pytest.MonkeyPatch, component: str
 ) -> None:
+    torch.set_num_threads(1)
+    config = small_config(tmp_path, data={"canvas_scale": 2}, loss=EVERY_PART.model_dump())
+    state = TrainState(doctor.by_heart(config, 2, STEPS), torch.device("cpu"))
+    assert learning.check_gradients(state, few(batch))[0].passed
     monkeypatch.setattr(learning, "compute_losses", cut_off(component))
     of_losses, _ = learning.check_gradients(state, few(batch))
     assert not of_losses.passed
