@@ -62,7 +62,7 @@ def record(benchmark: Any) -> Record:
         benchmark.pedantic(lambda: CLOCK.advance(next(source)), rounds=len(times_s))
         p50, p95, p99 = (1e3 * float(p) for p in np.percentile(times_s, [50, 95, 99]))
         percentiles = {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99}
-        benchmark.extra_info.update(facts | percentiles | {"noise": noise(times_s)})
+        benchmark.extra_info.update(percentiles | {"noise": noise(times_s)} | facts)
 
     return replay
 

@@ -33,6 +33,7 @@ from bench.peers import untrained
 from bench.report import DOCS, FRONTIER
 from bench.worker import Worker, WorkerError, in_turn
 from runtime.bundle import default_bundle_path
+from runtime.files import write_atomically
 from train import data, history, loop
 from train.arguments import positive
 from train.config import ConfigError, parse_config
@@ -145,7 +146,7 @@ def _read(path: Path) -> Found:
 
 def _write(folder: Path, found: Found) -> None:
     document = {"machine": fingerprint(default_bundle_path()), "candidates": found}
-    (folder / FRONTIER).write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    write_atomically(folder / FRONTIER, (json.dumps(document, indent=1) + "\n").encode())
     draw_frontier(found, folder / "figures")
 
 
@@ -153,6 +154,8 @@ def _run(given: argparse.Namespace, stop: StopFlag) -> None:
     (given.output / "figures").mkdir(parents=True, exist_ok=True)
     found = _read(given.output / FRONTIER)
     for name in tqdm([] if given.no_times else given.candidates, desc="timing"):
+        if stop.is_set:
+            raise KeyboardInterrupt
         total = summarise(parse_config({"model": CANDIDATES[name]}).model)[-1]
         size = {"parameters": total.parameters, "macs": total.macs}
         times = times_ms(CANDIDATES[name], CANDIDATES[SHIPPED])

@@ -68,7 +68,7 @@ def measure(bundle_dir: Path, precision: str, threads: int, repeats: int = REPEA
 
     Raises AssertionError when an answer is not the expected one.
     """
-    with Locator(precision, bundle=bundle_dir, threads=threads) as locator:
+    with Locator(precision, device="cpu", bundle=bundle_dir, threads=threads) as locator:
         check_golden(locator, Bundle.open(bundle_dir), precision)
         pixels = picture()
         first = locator.predict(pixels)
@@ -114,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         figures = f"p50 {row.p50_ms:.2f} ms  p95 {row.p95_ms:.2f} ms  p99 {row.p99_ms:.2f} ms"
         sys.stdout.write(f"{row.precision:<6}{figures}\n")
     if rows.keys() >= {"fp32", "int8"}:
-        sys.stdout.write(f"{speedup(rows['fp32'], rows['int8'], options.cap or UNCAPPED)}\n")
+        sys.stdout.write(f"{speedup(rows['fp32'], rows['int8'], current_cap())}\n")
     return 0
 
 

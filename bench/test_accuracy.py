@@ -84,7 +84,7 @@ def test_template_matching(record: Record, samples: list[Sample]) -> None:
         times_s,
         subject="template matching",
         pictures=len(errors_px),
-        gap=_with_intervals(np.array(errors_px)),
+        gap=_with_intervals(np.array([errors_px])),
     )
 
 
@@ -92,14 +92,15 @@ def _figures(outcomes: Outcomes, points: list[str]) -> dict[str, Any]:
     columns = [outcomes.column(point) for point in points]
     clear = ~outcomes.of_class("ambiguous")
     chosen = {"all": clear} | {name: outcomes.of_class(name) for name in DIFFICULTIES}
-    picked = {
-        name: [
-            np.concatenate([getattr(column, values)[mask & column.exists] for column in columns])
-            for values in ("errors_px", "trusted")
-        ]
-        for name, mask in chosen.items()
+    exist = np.stack([column.exists for column in columns])
+    errors_px = np.where(exist, np.stack([column.errors_px for column in columns]), np.nan)
+    trusted = np.stack([column.trusted for column in columns])
+    picked = {name: mask & exist.any(axis=0) for name, mask in chosen.items()}
+    return {
+        name: _with_intervals(errors_px[:, mask], trusted[:, mask])
+        for name, mask in picked.items()
+        if mask.sum() > 1
     }
-    return {name: _with_intervals(*each) for name, each in picked.items() if len(each[0]) > 1}
 
 
 def _with_intervals(
@@ -107,22 +108,31 @@ def _with_intervals(
 ) -> Mapping[str, Any]:
     """The mean error and accuracies with their 95 % bootstrap intervals, over the pictures.
 
+    errors_px: [points, pictures], nan for a point that a picture lacks; the two points of a picture
+    are drawn together, as they are mostly missed together.
     trusted: which answers the locator stood by; the others are misses. All of them when None.
     """
-    counted = np.ones(len(errors_px), bool) if trusted is None else trusted
-    values = {"mae_px": errors_px} | {
-        f"accuracy_{limit}px": ((errors_px <= limit) & counted).astype(np.float64)
-        for limit in LIMITS_PX
+    asked = ~np.isnan(errors_px)
+    counted = asked if trusted is None else asked & trusted
+    sums = {"mae_px": np.nansum(errors_px, axis=0)} | {
+        f"accuracy_{limit}px": ((errors_px <= limit) & counted).sum(axis=0) for limit in LIMITS_PX
     }
-    return {"pictures": len(errors_px)} | {
-        name: {"value": float(each.mean()), **_interval(each)} for name, each in values.items()
+    counts = asked.sum(axis=0)
+    return {"pictures": errors_px.shape[1]} | {
+        name: {"value": float(_ratio(each, counts)), **_interval(each, counts)}
+        for name, each in sums.items()
     }
 
 
-def _interval(values: NDArray[np.float64]) -> dict[str, float]:
+def _ratio(sums: NDArray[Any], counts: NDArray[Any], axis: int = -1) -> NDArray[np.float64]:
+    return np.asarray(sums.sum(axis=axis) / counts.sum(axis=axis))
+
+
+def _interval(sums: NDArray[Any], counts: NDArray[Any]) -> dict[str, float]:
     found = bootstrap(
-        (values,),
-        np.mean,
+        (sums, counts),
+        _ratio,
+        paired=True,
         n_resamples=1000,
         method="percentile",
         rng=np.random.default_rng(0),

@@ -43,6 +43,16 @@ class Labelled:
         found = self.letterbox.to_picture(keypoints[:, :2])
         return [float(np.hypot(*(found[row] - true))) for row, true in self.true_picture_xy.items()]
 
+    def shift_px(self, ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
+        """How far apart two answers, as above, place the point that they differ most about.
+
+        Picture pixels, of the points that the picture has: where others are looked for, nothing
+        decides. nan for a picture without any.
+        """
+        rows = list(self.true_picture_xy)
+        a, b = (self.letterbox.to_picture(each[rows, :2]) for each in (ours, theirs))
+        return float(np.hypot(*(a - b).T).max()) if rows else float("nan")
+
 
 @dataclass(frozen=True, eq=False)
 class AccuracyControl:

@@ -5,19 +5,25 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import re
+from collections.abc import Sequence
 from pathlib import Path
+
+from torch import nn
 
 from compress import calibration, gate
 from compress.build import GateRequest, Source
 from compress.calibration import CalibrationSet
 from compress.equalize import equalized
+from compress.errors import CompressionError
+from compress.layers import matching
 from compress.package import check_replaceable
 from compress.quantize import FLOATING
 from train.answers import MIN_SCORE
 from train.arguments import positive, share
 from train.checkpoint import load_model
 from train.evaluate import DEFAULT_TESTSET
-from train.model import fold
+from train.model import KeypointNet, fold
 from train.synth import Backgrounds
 
 
@@ -122,9 +128,22 @@ def source(given: argparse.Namespace) -> Source:
     Raises as `network`, and CompressionError for unusable pictures.
     """
     floating = FLOATING if given.floating is None else tuple(given.floating)
-    plain, pictures = network(given), calibration_set(given)
+    plain = network(given)
+    _check_patterns(floating, plain.folded)
+    pictures = calibration_set(given)
     folded = equalized(plain.folded, pictures)
     return dataclasses.replace(plain, folded=folded, pictures=pictures, floating=floating)
+
+
+def _check_patterns(floating: Sequence[str], folded: KeypointNet) -> None:
+    layers = [name for name, part in folded.named_modules() if isinstance(part, nn.Conv2d)]
+    for pattern in floating:
+        try:
+            found = matching(layers, [pattern])
+        except re.error as error:
+            raise CompressionError(f"--floating {pattern!r} is no pattern: {error}") from error
+        if not found:
+            raise CompressionError(f"--floating {pattern!r} is found in no layer's name")
 
 
 def _exponent(text: str) -> float:

@@ -50,7 +50,9 @@ class QatSettings:
     threads: int | None = None
 
     def config(self, trained: Config, folder: Path) -> Config:
-        """The configuration of the run: the checkpoint's network, losses and pictures.
+        """The configuration of the run: the checkpoint's network, losses and generated pictures.
+
+        A data set that it was trained on is not followed: pictures are generated all the same.
 
         No weight decay, which would pull at the scales; no reduced precision, whose rounding is as
         coarse as INT8's.
@@ -78,6 +80,7 @@ class QatSettings:
             "backgrounds": None if self.backgrounds is None else str(self.backgrounds),
             "leave_out": list(trained.data.leave_out),
             "plain_share": trained.data.plain_share,
+            "emphases": values["data"]["emphases"],
         }
         values["validation"] = {"interval": 1}
         values["checkpoints"] = {"save_dir": str(folder), "keep_last": 1}

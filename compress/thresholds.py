@@ -152,7 +152,7 @@ def rates(cases: Sequence[Case], thresholds: Thresholds) -> tuple[float, float, 
 def answered(bundle: Bundle, samples: Iterator[Sample], count: int) -> dict[str, list[Case]]:
     """Every precision's cases: precision -> one for each of `count` pictures."""
     cases: dict[str, list[Case]] = {precision: [] for precision in bundle.precisions}
-    locators = {name: Locator(name, bundle=bundle.directory) for name in cases}
+    locators = {name: Locator(name, device="cpu", bundle=bundle.directory) for name in cases}
     for sample in tqdm(itertools.islice(samples, count), total=count, disable=None):
         for precision, locator in locators.items():
             cases[precision].append(Case.of(sample, locator.predict(sample.picture)))

@@ -85,13 +85,11 @@ def torch_answers(bundle: Bundle, checkpoint: Path, pictures: Sequence[Labelled]
 
 def difference(a: Answers, b: Answers, pictures: Sequence[Labelled]) -> Difference:
     """How far `a` is from `b`; of a picture, the point that lies farther."""
-    shifts = []
-    for one, ours, theirs in zip(pictures, a.keypoints, b.keypoints, strict=True):
-        points = (one.letterbox.to_picture(k[:, :2]) for k in (ours, theirs))
-        shifts.append(np.hypot(*np.subtract(*points).T).max())
+    pairs = zip(pictures, a.keypoints, b.keypoints, strict=True)
+    shifts = [one.shift_px(ours, theirs) for one, ours, theirs in pairs]
     against = b.engine if b.engine == TORCH else f"{b.artefact} {b.engine}"
     score = float(np.abs(a.keypoints[..., 2] - b.keypoints[..., 2]).max())
-    spread = (float(value) for value in np.percentile(shifts, [50, 99, 100]))
+    spread = (float(value) for value in np.nanpercentile(shifts, [50, 99, 100]))
     return Difference(a.artefact, a.engine, against, score, *spread)
 
 

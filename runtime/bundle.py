@@ -76,7 +76,7 @@ class Bundle:
             raise BundleError(f"{folder} is not a folder: give the folder of a bundle")
         data = _read(path)
         try:
-            manifest = parse_manifest(json.loads(data))
+            manifest = parse_manifest(json.loads(data, parse_constant=_refuse))
         except ManifestError as error:
             raise BundleError(f"{path}: {error} ({_REMEDY})") from error
         except (ValueError, RecursionError) as error:
@@ -134,6 +134,10 @@ class Bundle:
                 f"{path} is not the file that the manifest describes (wrong sha256): {_REMEDY}"
             )
         return data
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no JSON")  # though Python would take NaN and Infinity
 
 
 def _read(path: Path) -> bytes:

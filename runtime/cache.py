@@ -69,9 +69,10 @@ class Entry:
 def _read(path: Path) -> bytes | None:
     try:
         content = path.read_bytes()
-        os.utime(path)  # pruning goes by the time of the last use
     except OSError:
         return None
+    with suppress(OSError):  # somebody else's cache may be read all the same
+        os.utime(path)  # pruning goes by the time of the last use
     digest, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
     return data if _digest(data) == digest else None
 

@@ -138,5 +138,6 @@ def _targets(trials: Sequence[Trial]) -> Iterator[Check]:
 
 
 def _hardware(trial: Trial) -> str:
-    facts = trial.facts or {}
-    return str(facts.get("device_name", this_machine().processor))
+    """What it ran on; "" where the engine does not name what is not this machine's processor."""
+    processor = this_machine().processor if trial.candidate.device == "cpu" else ""
+    return str((trial.facts or {}).get("device_name", processor))

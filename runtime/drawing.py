@@ -6,7 +6,7 @@ import cv2
 
 from runtime.errors import InputError
 from runtime.geometry import Picture
-from runtime.picture import PictureSource, load
+from runtime.picture import ChannelOrder, PictureSource, load
 from runtime.result import Keypoint, Location
 
 # Blue and orange (BGR) stay apart for colour-blind eyes, as do the shapes + and x; the black and
@@ -24,9 +24,11 @@ Directions = tuple[tuple[float, float], ...]
 Colour = tuple[int, int, int]
 
 
-def draw_location(location: Location, picture: PictureSource) -> Picture:
+def draw_location(
+    location: Location, picture: PictureSource, channel_order: ChannelOrder
+) -> Picture:
     """See `Location.draw`."""
-    image = load(picture).copy()
+    image = load(picture, channel_order).copy()
     height, width = image.shape[:2]
     if (width, height) != (location.picture_width, location.picture_height):
         expected = f"{location.picture_width} x {location.picture_height}"

@@ -74,7 +74,7 @@ def _png(data: bytes) -> Size:
     return width, height
 
 
-_JPEG_MARKER = re.compile(rb"\xff+([^\x00\xff])")
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\xff])")
 _JPEG_STANDALONE = {0x01, *range(0xD0, 0xD9)}
 # SOF markers: 0xC0..0xCF without DHT (C4), JPG (C8) and DAC (CC).
 _JPEG_FRAME = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -96,6 +96,8 @@ def _jpeg(data: bytes) -> Size:
         if marker in _JPEG_STANDALONE:
             continue
         if marker in _JPEG_FRAME:
+            if size is not None:  # decoders take the first before a scan, and not all of them
+                raise MalformedError("is damaged: a JPEG that states its size twice")
             height, width = struct.unpack_from(">HH", data, position + 3)
             size = (width, height)
         scans += marker == _JPEG_SCAN

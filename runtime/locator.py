@@ -21,7 +21,7 @@ from runtime.manifest import Thresholds
 from runtime.picture import ChannelOrder, PictureSource, load
 from runtime.pipeline import Workers, in_order
 from runtime.pool import Pool
-from runtime.result import Keypoint, Location
+from runtime.result import Keypoint, Location, check_display_width
 from runtime.trust import doubts
 from runtime.view import PictureSizeWarning, Roi, View, size_warning
 
@@ -91,10 +91,11 @@ class Locator:
         display_width: how wide the whole picture is shown; `distance_px` is then for that size.
         channel_order: `rgb` where an array's colours lie so.
         Returns a Location in pixels of the whole picture, whatever the picture shows: its `ok` and
-        `reasons` say whether to trust it. Raises InputError for a picture that cannot be read and
-        for a roi that does not lie within it, BackendError after `close` and in a process that was
-        forked after this Locator was made.
+        `reasons` say whether to trust it. Raises InputError for a picture that cannot be read,
+        for a roi that does not lie within it and for a display_width that is no width,
+        BackendError after `close` and in a process that was forked after this Locator was made.
         """
+        check_display_width(display_width)
         return self._begun(picture, roi, channel_order, display_width)()
 
     def predict_batch(
@@ -126,8 +127,10 @@ class Locator:
         The rest is as for `predict`, and holds for every picture.
         Yields an answer for each picture, in order; for a picture that `predict` would refuse, the
         InputError instead of raising it, so that one bad picture does not end the stream. Raises
-        BackendError as `predict` does, and what `pictures` itself raises, each in its turn.
+        BackendError as `predict` does, and what `pictures` itself raises, each in its turn; at once
+        InputError for a display_width that is no width.
         """
+        check_display_width(display_width)
 
         def start(picture: PictureSource) -> Callable[[], Location | InputError]:
             try:

@@ -135,7 +135,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Golden:
-    """A picture with its known answers: precision -> `Location.to_dict()`."""
+    """A picture with its known answers: precision -> `Location.to_dict()`, its points at least."""
 
     picture: str
     sha256: str
@@ -144,6 +144,11 @@ class Golden:
     def __post_init__(self) -> None:
         _require_plain_name(self.picture, "golden.picture")
         _require_sha256(self.sha256, "golden.sha256")
+        for precision, answer in self.answer.items():
+            for point in ("gap", "slider"):
+                where = f"golden.answer.{precision}.{point}"
+                found = _parse(answer.get(point), dict[str, float], where)
+                _require({"x", "y"} <= found.keys(), f"{where}: expected x and y")
 
 
 @dataclass(frozen=True)
@@ -242,7 +247,10 @@ def _parse(value: object, annotation: Any, where: str) -> Any:
         parts = enumerate(_parse_plain(value, list, where))
         return tuple(_parse(part, arguments[0], f"{where}[{n}]") for n, part in parts)
     if annotation is float and type(value) is int:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise ManifestError(f"{where}: the number is too large") from error
     return _parse_plain(value, annotation, where)
 
 

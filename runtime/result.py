@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import InputError
 
 if TYPE_CHECKING:
     from runtime.geometry import Picture
-    from runtime.picture import PictureSource
+    from runtime.picture import ChannelOrder, PictureSource
+
+
+# Far above any screen, and far below where a distance would overflow.
+MAX_DISPLAY_WIDTH = 1e9
+
+
+def check_display_width(width: float | None) -> None:
+    """Raise InputError unless it is None or a width, above 0 and at most MAX_DISPLAY_WIDTH."""
+    if width is None:
+        return
+    if not isinstance(width, Real) or not 0 < width <= MAX_DISPLAY_WIDTH:
+        raise InputError(f"expected a display_width above 0 and at most 1e9, got {width!r}")
 
 
 @dataclass(frozen=True)
@@ -68,9 +81,7 @@ class Location:
         if self.picture_width < 1 or self.picture_height < 1:
             size = f"{self.picture_width} x {self.picture_height}"
             raise ValueError(f"expected a picture of at least 1 x 1 pixels, got {size}")
-        shown = self.display_width
-        if shown is not None and not (math.isfinite(shown) and shown > 0):
-            raise InputError(f"expected a display_width above 0, got {shown}")
+        check_display_width(self.display_width)
 
     @property
     def ok(self) -> bool:
@@ -102,12 +113,12 @@ class Location:
             "display_width": self.display_width,
         }
 
-    def draw(self, picture: PictureSource) -> Picture:
+    def draw(self, picture: PictureSource, channel_order: ChannelOrder = "bgr") -> Picture:
         """Return a copy of the picture, uint8 BGR [H, W, 3], with both points marked.
 
-        picture: anything `Locator.predict` takes; it must have the size this answer is for.
+        picture, channel_order: as for `Locator.predict`; it must have the size this answer is for.
         Raises InputError for a picture that cannot be read or has another size.
         """
         from runtime.drawing import draw_location  # cv2 is needed for drawing alone
 
-        return draw_location(self, picture)
+        return draw_location(self, picture, channel_order)

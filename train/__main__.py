@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from train import data, distributed, loop
+from train import checkpoint, data, distributed, loop
 from train.checkpoint import CheckpointError
 from train.config import ConfigError, load_config
 from train.entries import DataError
@@ -59,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             speaks = distributed.is_main()
             console.set_up(distributed.rank())
             config = load_config(options.config, _overrides(options))
+            for path in (options.resume, options.weights):
+                if path is not None:  # refused before pictures are drawn, which takes minutes
+                    checkpoint.load(path)
             sources = data.sources(config)
             prefill(sources, stop)
             finished = loop.run(config, *sources, stop, options.resume, options.weights)

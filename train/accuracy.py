@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from train.measured import wilson
+from train.measured import Interval, points_interval, wilson
 from train.readme import ReadmeError, with_part
 from train.report import markdown_table
 from train.testsets import TestSetError, load_testset
@@ -63,9 +63,9 @@ def _set_row(name: str, found: Mapping[str, Any]) -> list[str]:
     cells = [load_testset(name).about, f"{found['pictures']:,}"]
     for point in ("gap", "slider"):
         cells += [_share(everything[point][f"accuracy_{px}px"]) for px in _WITHIN_PX]
-    points = everything["points"]
+    points, interval = everything["points"], points_interval(everything)
     mae_px = points["mae_px"]
-    cells += [_interval(points), "–" if mae_px is None else f"{mae_px:.1f}"]
+    cells += [_with(points, interval), "–" if mae_px is None else f"{mae_px:.1f}"]
     return [*cells, _share(found["fp32"]["all"]["points"]["accuracy_5px"])]
 
 
@@ -78,11 +78,15 @@ def _classes(summary: Mapping[str, Any]) -> str:
 
 
 def _interval(group: Mapping[str, Any]) -> str:
+    count = group["count"]
+    return _with(group, wilson(group["accuracy_5px"], count) if count else None)
+
+
+def _with(group: Mapping[str, Any], interval: Interval | None) -> str:
     """The share within 5 px with its interval."""
-    if not group["count"]:
+    if interval is None:
         return "–"
-    low, high = wilson(group["accuracy_5px"], group["count"])
-    return f"{group['accuracy_5px']:.1%} ({low:.1%}–{high:.1%})"
+    return f"{group['accuracy_5px']:.1%} ({interval[0]:.1%}–{interval[1]:.1%})"
 
 
 def _share(value: float | None) -> str:

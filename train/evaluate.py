@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from runtime import Location, Locator
 from runtime.errors import LocatorError
+from runtime.files import write_atomically
 from train import history, report
 from train.arguments import positive
 from train.causes import measure
@@ -126,13 +127,16 @@ def _run(arguments: argparse.Namespace) -> None:
         sets = _picture_sets(arguments, predictors)
         if arguments.report:
             arguments.report.mkdir(parents=True, exist_ok=True)
-        measured = [_measure(predictors, one) for one in sets]
+        measured: list[Measured] = []
+        for one in sets:
+            measured.append(_measure(predictors, one))
+            if arguments.json:  # after every set: whatever stops the next loses nothing
+                results = finite({each.pictures.name: each.to_dict() for each in measured})
+                text = json.dumps(results, indent=1) + "\n"
+                write_atomically(arguments.json, text.encode())
         engines = {name: predictor.describe() for name, predictor in predictors.items()}
     if len(measured) > 1:
         print(f"\n{overview(measured)}")
-    if arguments.json:
-        results = finite({one.pictures.name: one.to_dict() for one in measured})
-        arguments.json.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     if arguments.report:
         found = Report(
             _subject(arguments), engines, measured, _epochs(arguments), _left_out(predictors)

@@ -40,12 +40,11 @@ class CheckpointFolder:
 
     def save_epoch(self, content: dict[str, Any], is_best: bool) -> None:
         """Writes what is due after an epoch, and removes what is no longer kept."""
-        names = [LAST]
-        if is_best and self._settings.save_best:
-            names.append(BEST)
+        names = [BEST] if is_best and self._settings.save_best else []
         if content["epoch"] % self._settings.save_interval == 0:
             names.append(f"epoch_{content['epoch']:03}.pth")
-        self._write(names, content)
+        # The one that a run continues from comes last: it says which was the best.
+        self._write([*names, LAST], content)
         distributed.on_main(lambda: self._remove_old(content["epoch"]))
 
     def _open(self, config: str) -> None:

@@ -133,6 +133,7 @@ def finish_epoch(
 ) -> None:
     """Validates where it is due, reports the epoch, writes its checkpoints."""
     config = state.config
+    folder.save_last(state.to_checkpoint())  # whatever a validation meets, the epoch is kept
     state.metrics |= {f"train_{name}": value for name, value in state.means.items()}
     state.epoch_made()
     is_best = False

@@ -66,14 +66,16 @@ def expected_error(raw: Tensor, targets: Targets) -> Tensor:
     Source: minimum risk training (Shen et al., "Minimum Risk Training for Neural Machine
     Translation", 2016), over all answers instead of sampled ones.
     """
+    asked = (targets.share.sum(dim=(2, 3)) > 0) * targets.heatmap_weight[:, :, 0, 0]
     scores = functional.logsigmoid(raw[:, :2])
-    support = row_support(scores[:, 1:], 1.0), row_support(scores[:, :1], 1.0)
+    # A map without a point is read and not taught: it would learn to point where the other does.
+    heard = torch.where(asked[:, :, None, None] > 0, scores, scores.detach())
+    support = row_support(heard[:, 1:], 1.0), row_support(heard[:, :1], 1.0)
     joint = scores + torch.cat(support, dim=1)
     chance = functional.softmax(CHOICE_SHARPNESS * joint.flatten(2), dim=2)
     offset = raw[:, 2:6].unflatten(1, (2, 2)).clamp(-0.5, 0.5)
     squared_px = ((targets.toward - offset) * STRIDE).square().sum(dim=2).flatten(2)
     error = (chance * squared_px / (squared_px + ERROR_SCALE_PX**2)).sum(dim=2)
-    asked = (targets.share.sum(dim=(2, 3)) > 0) * targets.heatmap_weight[:, :, 0, 0]
     return (error * asked).sum() / asked.sum().clamp(min=1)
 
 

@@ -117,6 +117,16 @@ def wilson(share: float, count: int, confidence: float = 0.95) -> Interval:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+def points_interval(group: Mapping[str, Any], px: int = 5) -> Interval | None:
+    """Of both points within `px`, for a group of `Outcomes.summary`; None without a point.
+
+    Pictures count, not points: where one of a picture's two is missed, the other one mostly is.
+    """
+    if not group["points"]["count"]:
+        return None
+    return wilson(group["points"][f"accuracy_{px}px"], group["pictures"])
+
+
 def targets(summary: Mapping[str, Any]) -> list[Target]:
     """The goals of `train.goals` against a summary's figures."""
     points = summary["all"]["points"]
@@ -126,9 +136,9 @@ def targets(summary: Mapping[str, Any]) -> list[Target]:
         for point in POINTS
     ]
     for px, goal in goals.ACCURACY.items():
-        share, count = points[f"accuracy_{px}px"], points["count"]
+        share = points[f"accuracy_{px}px"]
         reached = None if math.isnan(share) else share > goal
-        interval = wilson(share, count) if count else None
+        interval = points_interval(summary["all"], px)
         name = f"within {px} px, all points"
         rows.append(Target(name, f"> {goal:.1%}", share, "%", reached, interval))
     angle = summary["angle_error_deg"]["mean"]
@@ -139,12 +149,12 @@ def overview(measured: Sequence[Measured]) -> str:
     """A line a set: of both points, how many lie within 5 px, with the 95 % interval."""
     lines = [f"{'set':<24}{'points':>8}{'MAE px':>9}{'@5px':>8}  95 % interval"]
     for one in measured:
-        points = one.main_summary["all"]["points"]
-        share, count = points["accuracy_5px"], points["count"]
-        line = f"{one.pictures.name:<24}{count:>8}{points['mae_px']:>9.2f}{share:>8.1%}"
-        if count:
-            low, high = wilson(share, count)
-            line += f"  {low:.1%} to {high:.1%}"
+        everything = one.main_summary["all"]
+        points = everything["points"]
+        line = f"{one.pictures.name:<24}{points['count']:>8}{points['mae_px']:>9.2f}"
+        line += f"{points['accuracy_5px']:>8.1%}"
+        if interval := points_interval(everything):
+            line += f"  {interval[0]:.1%} to {interval[1]:.1%}"
         lines.append(line)
     return "\n".join(lines)
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from runtime.machine import this_machine
 from train import figures, goals, history
 from train.detection import DETECTION_PX
-from train.measured import Measured, Report, Target, cause_counts, targets, wilson
+from train.measured import Measured, Report, Target, cause_counts, points_interval, targets, wilson
 from train.metrics import THRESHOLDS_PX
 from train.outcomes import FAILURE_PX, POINTS, Outcomes, misses_line
 
@@ -126,7 +126,7 @@ def _classes(summary: dict[str, Any], count: int) -> str:
         both, goal = group["points"], goals.CLASS_ACCURACY_5PX.get(name)
         within = both["accuracy_5px"]
         mark = "" if goal is None or math.isnan(within) else f" {'✅' if within > goal else '❌'}"
-        interval = wilson(within, both["count"]) if both["count"] else None
+        interval = points_interval(group)
         rows.append(
             [name, f"{group['pictures']:,}", _share(group["pictures"] / count)]
             + [_number(both["mae_px"]), _share(both["accuracy_3px"]), _share(within)]

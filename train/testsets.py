@@ -96,7 +96,7 @@ def names_matching(pattern: str) -> list[str]:
 def samples_of(
     testset: TestSet, backgrounds: Path | None, limit: int | None = None
 ) -> Iterator[Sample]:
-    """The pictures of a set in order, the first `limit` of them if given.
+    """The pictures of a set in order, made as they are asked for, the first `limit` if given.
 
     Args:
         backgrounds: folder of photographs; needed by sets that are painted on photographs.
@@ -113,9 +113,11 @@ def samples_of(
             )
         photographs = Backgrounds(backgrounds, split="test")
     samples = (sample for sample in _drawn(testset, photographs) if kept(sample, testset.keep))
-    for index, sample in enumerate(islice(samples, min(testset.count, limit or testset.count))):
-        # The last number keeps this stream apart from the generator's.
-        yield finished(sample, testset.finish, np.random.default_rng([testset.seed, index, 4]))
+    chosen = enumerate(islice(samples, min(testset.count, limit or testset.count)))
+    return (
+        finished(sample, testset.finish, np.random.default_rng([testset.seed, index, 4]))
+        for index, sample in chosen
+    )
 
 
 def _drawn(testset: TestSet, photographs: Backgrounds | None) -> Iterator[Sample]:

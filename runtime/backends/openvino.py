@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -102,16 +102,24 @@ def _compile(
             model = core.read_model(files["model"])
     except RuntimeError as error:
         raise BackendError(f"openvino cannot read the network: {_reason(error)}") from error
-    check_interface(
-        {port.any_name: tuple(port.shape) for port in model.inputs},
-        {port.any_name: tuple(port.shape) for port in model.outputs},
-    )
+    check_interface(_shapes(model.inputs), _shapes(model.outputs))
     try:
         return core.compile_model(model, device.upper(), _settings(device, threads))
     except RuntimeError as error:
         raise BackendError(
             f"openvino cannot load the network on {device!r}: {_reason(error)}"
         ) from error
+
+
+def _shapes(ports: Iterable[ov.ConstOutput]) -> dict[str, tuple[int, ...]]:
+    """By name, "" where there is none; -1 for a dimension that is left open."""
+    return {
+        min(port.names, default=""): tuple(
+            dimension.get_length() if dimension.is_static else -1
+            for dimension in port.partial_shape
+        )
+        for port in ports
+    }
 
 
 def _settings(device: str, threads: int) -> dict[str, Any]:

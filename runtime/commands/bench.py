@@ -73,6 +73,8 @@ def _asked_for(bundle: Bundle, options: argparse.Namespace) -> Iterator[tuple[st
     for precision in precisions:
         if options.backend == options.device == AUTO:
             usable = [c for c in everywhere(bundle, precision) if c.rejected is None]
+            if not usable and options.precision is not None:
+                choose(bundle, precision, AUTO, AUTO)  # which says why not
             yield from ((precision, candidate) for candidate in usable)
         else:
             _, candidate, _ = choose(bundle, precision, options.backend, options.device)

@@ -83,6 +83,8 @@ def _run(options: argparse.Namespace) -> int:
     code = EXIT_OK
     pictures: dict[str, PictureSource] = {}  # name -> what to read, in order, each once
     for argument in options.paths:
+        if argument in pictures:
+            continue
         try:
             pictures |= _sources(argument)
         except InputError as error:

@@ -38,4 +38,9 @@ def test_points_without_an_answer_do_not_count():
         one = next(
             s for s in samples if s.difficulty == difficulty and s.slider_picture_xy is not None
         )
-        assert len(Labelled.of(one).errors_px(keypoints)) == expected
+        labelled = Labelled.of(one)
+        assert len(labelled.errors_px(keypoints)) == expected
+        gap_elsewhere = keypoints.copy()
+        gap_elsewhere[0, 0] += 60
+        moved_px = 60 / labelled.letterbox.scale_x if expected == 2 else 0.0
+        assert labelled.shift_px(keypoints, gap_elsewhere) == pytest.approx(moved_px, rel=1e-4)

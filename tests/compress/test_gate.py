@@ -87,6 +87,7 @@ def test_the_tolerances_that_ship():
     [
         ("[int8]\nmea_px = 1\n", r"int8\.mea_px is not one of: .*mae_px"),
         ("[int8]\nmae_px = '1'\n", r"int8\.mae_px: expected a number"),
+        ("[int8_qdq]\nmae_px = 1\n", r"\[int8_qdq\] is not one of: .*int8-qdq"),
         ("int8 = 3\n", r"expected figures under \[int8\], got 3"),
         ("[int8\n", "cannot be used as tolerances"),
         (None, "cannot be used as tolerances"),

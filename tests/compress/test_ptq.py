@@ -320,6 +320,18 @@ def test_impossible_option_is_refused(option, value, checkpoint_path, run_ptq, t
     assert value in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("pattern", "says"), [("stge4", "is found in no layer's name"), ("(", "is no pattern")]
+)
+def test_a_pattern_that_leaves_nothing_in_floating_point_is_refused(
+    pattern, says, checkpoint_path, run_ptq, tmp_path, capsys
+):
+    assert run_ptq(checkpoint_path, tmp_path / "out", "--floating", pattern) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: --floating '{pattern}' {says}")
+    assert error.count("\n") == 1
+
+
 def test_truncated_checkpoint_is_one_line_and_code_2(checkpoint_path, run_ptq, tmp_path, capsys):
     path = tmp_path / "short.pth"
     path.write_bytes(checkpoint_path.read_bytes()[:-100])

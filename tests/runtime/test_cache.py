@@ -89,6 +89,17 @@ def test_a_failure_to_make_it_leaves_nothing(folder):
     assert thing(a=1).get(lambda: b"") == b""
 
 
+def test_a_cache_of_somebody_else_is_read(monkeypatch, caplog):
+    thing(a=1).get(lambda: b"made")
+
+    def refused(*_arguments: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "utime", refused)
+    assert thing(a=1).get(lambda: b"made anew") == b"made"
+    assert caplog.messages == []
+
+
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch, caplog):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

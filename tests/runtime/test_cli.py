@@ -98,6 +98,9 @@ def test_a_picture_from_standard_input(locator, pictures, tmp_path, monkeypatch)
     assert out[0].startswith("-: gap (200.0, 90.0)")
     assert out[1].startswith(f"{pictures / 'c.bmp'}: gap (400.0, 90.0)")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["c.png", "stdin.png"]
+    give((pictures / "b.png").read_bytes())
+    code, out, _ = locator("predict", "-", "-")
+    assert (code, len(out)) == (0, 1)
     give(b"")
     code, out, err = locator("predict", "-")
     assert (code, out, len(err)) == (2, [], 1)
@@ -124,7 +127,7 @@ def test_roi_and_display_width(locator, pictures):
     assert "does not lie within the picture of 512 x 256 pixels" in err[0]
     code, out, err = locator("predict", path, "--roi", "0,0,9,9", "--display-width", 0)
     assert (code, out) == (2, [])
-    assert err == ["locator: error: expected a display_width above 0, got 0.0"]
+    assert err == ["locator: error: expected a display_width above 0 and at most 1e9, got 0.0"]
 
 
 class _Terminal(io.StringIO):

@@ -30,9 +30,9 @@ def test_distance_is_for_the_size_at_which_the_picture_is_shown():
     assert shown.to_dict()["distance_px"] == 85.25
 
 
-@pytest.mark.parametrize("width", [0, -3, math.nan, math.inf])
+@pytest.mark.parametrize("width", [0, -3, math.nan, math.inf, 1e308, "340"])
 def test_a_display_width_is_above_0(width):
-    with pytest.raises(InputError, match=f"expected a display_width above 0, got {width}"):
+    with pytest.raises(InputError, match=f"expected a display_width above 0 .*, got {width!r}"):
         location(display_width=width)
 
 
@@ -105,6 +105,12 @@ def test_draw_marks_both_points_on_a_copy(background):
         contrast = np.abs(drawn[y - 8 : y + 9, x - 8 : x + 9].astype(int) - background)
         assert contrast.max() >= 120
     assert changed.mean() < 0.15
+
+
+def test_draw_takes_the_colours_of_an_array_as_predict_does():
+    picture = np.full((190, 340, 3), (10, 20, 30), np.uint8)
+    drawn = location().draw(picture, channel_order="rgb")
+    assert drawn[0, 0].tolist() == [30, 20, 10]
 
 
 def test_the_two_marks_have_different_shapes_and_colours():

@@ -89,5 +89,7 @@ def test_the_display_width_scales_the_distance_alone(shared_bundle):
         shown = locator.predict(puzzle((300, 120), (50, 121)), display_width=256)
         assert shown.distance_px == pytest.approx(125, abs=1e-3)
         assert shown.gap.x == pytest.approx(300, abs=1e-3)
-        with pytest.raises(InputError, match="display_width above 0, got -1"):
+        with pytest.raises(InputError, match=r"display_width above 0 .*, got -1"):
             locator.predict(SCREEN[:100, :100], display_width=-1)
+        with pytest.raises(InputError, match=r"display_width above 0 .*, got 0"):
+            locator.stream([SCREEN[:100, :100]], display_width=0)

@@ -253,6 +253,14 @@ def test_the_expected_error_falls_along_its_gradient_and_is_zero_without_points(
     assert expected_error(raw[:1], nothing).item() == 0
 
 
+def test_the_expected_error_teaches_no_map_without_a_point() -> None:
+    raw = random_raw().requires_grad_()
+    expected_error(raw, batch()).backward()
+    assert raw.grad is not None
+    taught = raw.grad[:, :2].abs().amax(dim=(2, 3)) > 0
+    assert taught.tolist() == [[True, True], [False, True], [False, True]]
+
+
 def test_a_perfect_answer_costs_next_to_nothing() -> None:
     targets = batch()
     raw = torch.zeros(3, 8, 64, 128)

@@ -16,6 +16,7 @@ from train import checkpoint
         (["--backgrounds", "/nowhere/photos"], "/nowhere/photos"),
         (["--resume", "/nowhere/last.pth"], "/nowhere/last.pth"),
         (["--weights", "/nowhere/best.pth"], "/nowhere/best.pth"),
+        (["--set", "training.augmentation.random_rotate=[-5, 5"], "random_rotate=[-5, 5"),
         (["--set", "training.batch_size=7"], "data.pictures_per_epoch = 6"),
         (["--save-dir", "/dev/null/run"], "/dev/null/run"),
         (["--leave-out", "heart", "hart"], "hart"),

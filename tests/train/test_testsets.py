@@ -73,7 +73,7 @@ def test_a_pattern_names_its_sets_in_order() -> None:
 
 def test_photographs_are_asked_for() -> None:
     with pytest.raises(TestSetError, match="--backgrounds"):
-        next(samples_of(load_testset("fixed"), None))
+        samples_of(load_testset("fixed"), None)  # at once, not with the first picture
 
 
 def test_photographs_of_the_training_split_are_not_used(tmp_path: Path) -> None:

@@ -92,7 +92,10 @@ def _apply(values: Any, override: str) -> None:
         values = values.setdefault(name, {})
     if not isinstance(values, dict):
         raise ConfigError(f"--set {override}: {'.'.join(parents)} is not a section")
-    values[leaf] = yaml.load(text, Loader=_Loader)
+    try:
+        values[leaf] = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is no YAML") from error
 
 
 def _one_line(error: ValidationError) -> str:

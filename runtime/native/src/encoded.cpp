@@ -98,7 +98,11 @@ Size jpeg(const Bytes& data) {
             return *size;
         }
         if (marker == 0x01 || (marker >= 0xD0 && marker <= 0xD8)) continue;  // these stand alone
-        if (is_jpeg_frame(marker)) size = {data.big(position + 5, 2), data.big(position + 3, 2)};
+        if (is_jpeg_frame(marker)) {
+            // Decoders take the first before a scan, and not all of them.
+            if (size) throw MalformedError("is damaged: a JPEG that states its size twice");
+            size = {data.big(position + 5, 2), data.big(position + 3, 2)};
+        }
         scanned = scanned || marker == 0xDA;
         position += data.big(position, 2);
     }

@@ -3,6 +3,7 @@
 
 #include <locator/locator.h>
 
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -25,6 +26,7 @@ private:
 template <typename... Parts>
 std::string joined(const Parts&... parts) {
     std::ostringstream text;
+    text.imbue(std::locale::classic());  // the host's would group digits its own way
     (text << ... << parts);
     return text.str();
 }

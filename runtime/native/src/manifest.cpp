@@ -34,6 +34,13 @@ public:
     // The value of a key of an object that has exactly these keys, once `only` has said so.
     Node operator[](const char* key) const { return {value_.at(key), path(key)}; }
 
+    // The value of a key that there must be, beside others.
+    Node needed(const char* key) const {
+        expect(value_.is_object(), "an object");
+        require(value_.contains(key), "missing: ", path(key));
+        return (*this)[key];
+    }
+
     const Node& only(std::initializer_list<const char*> keys) const {
         expect(value_.is_object(), "an object");
         for (const char* key : keys) require(value_.contains(key), "missing: ", path(key));
@@ -186,7 +193,9 @@ void check_rest(const Node& root) {
     if (const Node golden = root["golden"]; !golden.is_null()) {
         plain_name_in(golden.only({"picture", "sha256", "answer"})["picture"]);
         sha256_in(golden["sha256"]);
-        for (const auto& [precision, answer] : golden["answer"].entries()) answer.entries();
+        for (const auto& [precision, answer] : golden["answer"].entries())
+            for (const char* point : {"gap", "slider"})
+                for (const char* axis : {"x", "y"}) answer.needed(point).needed(axis).number();
     }
     for (const auto& [package, version] : root["versions"].entries()) version.text();
 }

@@ -37,8 +37,9 @@ double degrees(const std::array<float, 2>& angle) {
 }
 
 void check_display_width(double width) {
-    if (!std::isfinite(width) || width < 0)
-        fail(LOCATOR_ERROR_ARGUMENT, "expected a display_width above 0, got ", width);
+    if (!(width >= 0 && width <= 1e9))
+        fail(LOCATOR_ERROR_ARGUMENT, "expected a display_width above 0 and at most 1e9, got ",
+             width);
 }
 
 }  // namespace

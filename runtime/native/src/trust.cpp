@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <iomanip>
+#include <locale>
 #include <sstream>
 
 #include "failure.hpp"
@@ -14,6 +15,7 @@ constexpr double kOnePlaceCanvasPx = 8;  // two cells of the heatmap
 
 std::string fixed(double value, int decimals) {
     std::ostringstream text;
+    text.imbue(std::locale::classic());
     text << std::fixed << std::setprecision(decimals) << value;
     return text.str();
 }

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <charconv>
-#include <cmath>
 #include <cstdlib>
 #include <sstream>
 #include <string_view>
@@ -49,8 +48,8 @@ int threads_in(const std::string& text) {
 double width_in(const std::string& text) {
     char* end = nullptr;
     const double value = std::strtod(text.c_str(), &end);
-    if (text.empty() || *end != '\0' || !std::isfinite(value) || value <= 0)
-        throw UsageError("expected a display width above 0, got '" + text + "'");
+    if (text.empty() || *end != '\0' || !(value > 0 && value <= 1e9))
+        throw UsageError("expected a display width above 0 and at most 1e9, got '" + text + "'");
     return value;
 }
 

@@ -6,9 +6,10 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
-from runtime import BackendError, Locator
+from runtime import BackendError, BundleError, Locator
 from runtime.backends import openvino as adapter
 from runtime.bundle import Bundle, default_bundle_path
 from tests.runtime.conftest import puzzle
@@ -51,6 +52,13 @@ def test_the_second_start_compiles_nothing_and_answers_alike(compiled, precision
     for setting in ("INFERENCE_PRECISION_HINT", "INFERENCE_NUM_THREADS", "PERFORMANCE_HINT"):
         values = [b._compiled.get_property(setting) for b in (plain, first, second)]
         assert len(set(map(str, values))) == 1
+
+
+def test_a_network_with_an_open_dimension_is_not_ours(network):
+    model = onnx.load_from_string(network)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "pictures"
+    with pytest.raises(BundleError, match=r"inputs \{'canvas': \(-1, 256, 512, 4\)\}, expected"):
+        adapter.load({"model": model.SerializeToString()}, "onnx", "cpu", 1)
 
 
 def test_other_threads_and_instruction_sets_are_compiled_for(

@@ -62,6 +62,16 @@ def test_requests_that_cannot_be_met(bench, arguments, says):
     assert says in err
 
 
+def test_a_precision_that_nothing_here_can_run(bench, golden_bundle):
+    path = golden_bundle / "manifest.json"
+    document = json.loads(path.read_text())
+    document["artefacts"]["int8"]["backends"] = ["tensorrt"]
+    path.write_text(json.dumps(document))
+    code, out, err = bench("--precision", "int8")
+    assert (code, out) == (2, "")
+    assert "int8 with backend 'auto' on device 'auto' cannot run here" in err
+
+
 def test_a_wrong_answer_is_not_timed(bench, monkeypatch):
     infer = OrtBackend.infer
 

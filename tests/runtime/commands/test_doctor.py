@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import json
 from importlib import metadata
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from runtime import doctor as doctor_module
 from runtime.backends.onnxruntime import OrtBackend
+from runtime.choose import Candidate
 from runtime.errors import BackendError
 from runtime.geometry import RawResult
 from runtime.targets import Target
+from runtime.trial import Trial
 
 QUICK = ("--seconds", "0.01")
 
@@ -121,6 +124,21 @@ def test_clashing_opencv_wheels(doctor, monkeypatch):
         "opencv-python and opencv-python-headless overwrite each other: "
         "uninstall them all, then install one",
     )
+
+
+@pytest.mark.parametrize(
+    ("device", "facts", "ran_on"),
+    [
+        ("cpu", {}, "this processor"),
+        ("cuda", {}, ""),
+        ("gpu", {"device_name": "its name"}, "its name"),
+    ],
+)
+def test_no_other_devices_time_is_the_processors(monkeypatch, device, facts, ran_on):
+    machine = SimpleNamespace(processor="this processor")
+    monkeypatch.setattr(doctor_module, "this_machine", lambda: machine)
+    trial = Trial("int8", Candidate("onnxruntime", device), None, facts=facts)
+    assert doctor_module._hardware(trial) == ran_on
 
 
 @pytest.mark.parametrize(
