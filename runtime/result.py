@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from runtime.errors import InputError
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 MAX_DISPLAY_WIDTH = 1e9
 
 
-def check_display_width(width: float | None) -> None:
+def check_display_width(width: object) -> None:
     """Raise InputError unless it is None or a width, above 0 and at most MAX_DISPLAY_WIDTH."""
     if width is None:
         return
-    if not isinstance(width, Real) or not 0 < width <= MAX_DISPLAY_WIDTH:
+    if not isinstance(width, Real) or not 0 < cast(float, width) <= MAX_DISPLAY_WIDTH:
         raise InputError(f"expected a display_width above 0 and at most 1e9, got {width!r}")
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def test_distance_is_for_the_size_at_which_the_picture_is_shown():
 
 @pytest.mark.parametrize("width", [0, -3, math.nan, math.inf, 1e308, "340"])
 def test_a_display_width_is_above_0(width):
-    with pytest.raises(InputError, match=f"expected a display_width above 0 .*, got {width!r}"):
+    with pytest.raises(InputError, match=re.escape(f", got {width!r}")):
         location(display_width=width)
 
 
