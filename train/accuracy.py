@@ -41,7 +41,8 @@ def page(results: Results) -> str:
         "# Accuracy\n\nWritten by `python -m train.accuracy` from "
         "[train/testsets.results.json](../train/testsets.results.json), which `train.evaluate` "
         "wrote; do not edit. INT8 of the shipped bundle. An answer that it was not sure of counts "
-        "as a miss, ambiguous pictures are left out; intervals are Wilson's.",
+        "as a miss, ambiguous pictures are left out; intervals are Wilson's, "
+        "those of both points for the number of pictures.",
         "## Sets\n\n" + markdown_table(head, rows),
     ]
     parts += [
@@ -65,7 +66,7 @@ def _set_row(name: str, found: Mapping[str, Any]) -> list[str]:
         cells += [_share(everything[point][f"accuracy_{px}px"]) for px in _WITHIN_PX]
     points, interval = everything["points"], points_interval(everything)
     mae_px = points["mae_px"]
-    cells += [_with(points, interval), "–" if mae_px is None else f"{mae_px:.1f}"]
+    cells += [_within_5px(points, interval), "–" if mae_px is None else f"{mae_px:.1f}"]
     return [*cells, _share(found["fp32"]["all"]["points"]["accuracy_5px"])]
 
 
@@ -79,10 +80,10 @@ def _classes(summary: Mapping[str, Any]) -> str:
 
 def _interval(group: Mapping[str, Any]) -> str:
     count = group["count"]
-    return _with(group, wilson(group["accuracy_5px"], count) if count else None)
+    return _within_5px(group, wilson(group["accuracy_5px"], count) if count else None)
 
 
-def _with(group: Mapping[str, Any], interval: Interval | None) -> str:
+def _within_5px(group: Mapping[str, Any], interval: Interval | None) -> str:
     """The share within 5 px with its interval."""
     if interval is None:
         return "–"

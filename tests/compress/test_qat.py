@@ -15,7 +15,7 @@ from compress.qdq import qdq_onnx
 from runtime import Bundle, Locator
 from tests.compress.conftest import save_checkpoint, tiny_net
 from train import checkpoint, loop
-from train.config import Config
+from train.config import Config, parse_config
 from train.folder import BEST, LAST
 from train.model import fold
 from train.step import train_step
@@ -132,6 +132,14 @@ def test_distillation_loss_is_the_divergence_and_the_offsets_distance():
 
 
 CANVAS, SHAPES = (1, 256, 512, 4), (1, 64, 128, 3)
+
+
+def test_qat_shows_the_pictures_that_training_asked_for():
+    emphases = [{"share": 0.1, "no_gap": 1.0}]
+    trained = parse_config({"data": {"emphases": emphases, "leave_out": ["heart"]}})
+    config = QatSettings().config(trained, Path("nowhere"))
+    assert config.data.emphases == trained.data.emphases
+    assert config.data.leave_out == trained.data.leave_out
 
 
 def test_without_distillation_the_losses_are_those_of_training():
